@@ -34,10 +34,7 @@ export function describeStoreContract(
   options: ContractOptions = {},
 ): void {
   const raceRounds = options.raceRounds ?? 3;
-  const promise = (
-    title: string,
-    check: (store: ObjectStore, second: ObjectStore) => Promise<void>,
-  ): void => {
+  const promise: Declare = (title, check) => {
     it(title, async () => {
       const { store, second, dispose } = await open();
       try {
