@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { found, pattern, rejects, text, textOf, written } from './expect.ts';
+import { found, pattern, text, textOf, written } from './expect.ts';
 import type { Declare } from './expect.ts';
 
 export function describeAborts(promise: Declare): void {
