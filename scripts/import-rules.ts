@@ -71,7 +71,7 @@ export interface PackageNames {
 
 /**
  * What is wrong with the imports of one file: one sentence each, none when all is well. Type-only and dynamic imports
- * count too. Works on the text: an import-like phrase in a string or comment is judged as an import, never missed.
+ * count too. Works on the formatted text: a line of a template literal that looks like an import is judged as one.
  *
  * @param file path from the top of the checkout, with `/`
  */
@@ -134,7 +134,8 @@ function folderOf(file: string): string | undefined {
     .toSorted((a, b) => b.length - a.length)[0];
 }
 
+/** Statements begin at the start of a line in formatted code; `import(…)`, as a value or a type, stands anywhere. */
 function importSpecifiers(source: string): string[] {
-  const pattern = /\b(?:from|import)\s*\(?\s*(['"])([^'"\n]+)\1/g;
+  const pattern = /(?:^(?:import|export)\b[^;'"]*?\bfrom|^import|\bimport\s*\()\s*(['"])([^'"\n]+)\1/gm;
   return [...source.matchAll(pattern)].flatMap((match) => match[2] ?? []);
 }

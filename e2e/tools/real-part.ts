@@ -1,0 +1,174 @@
+/**
+ * Real servers that tests run against: found in, or installed into, a cache folder outside the checkout, keyed by
+ * version. Installing uses the ordinary clients of public registries (go, pip) and nothing else.
+ */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+interface RealPart {
+  /** The folder's name in the cache: name and version. */
+  readonly folder: string;
+  /** What exists in the folder once it is installed, relative to it. */
+  readonly executable: string;
+  /** A command that must work before an install is tried; where it does not, the part is missing here. */
+  readonly toolchain: readonly [command: string, ...args: string[]];
+  /** Installs into `folder`, which exists and is empty. It is renamed afterwards. */
+  install(folder: string): Promise<unknown>;
+}
+
+export const realParts = {
+  versitygw: goPart('versitygw-v1.8.0', 'versitygw', 'github.com/versity/versitygw/cmd/versitygw@v1.8.0'),
+  minio: goPart('minio-7aac2a2c5b7c', 'minio', 'github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c'),
+  moto: {
+    folder: 'moto-5.2.5',
+    executable: 'bin/python',
+    toolchain: ['python3', '-c', 'import venv, ensurepip'],
+    async install(folder) {
+      await run('python3', ['-m', 'venv', folder]);
+      const pip = [
+        '-m',
+        'pip',
+        'install',
+        '--quiet',
+        '--disable-pip-version-check',
+        'moto[s3,server]==5.2.5',
+      ];
+      await run(path.join(folder, 'bin/python'), pip);
+    },
+  },
+} as const satisfies Record<string, RealPart>;
+
+export type RealPartName = keyof typeof realParts;
+
+/** `$FIRN_CACHE`, else `$XDG_CACHE_HOME/firn`, else `~/.cache/firn`. */
+export function cacheFolder(env: Readonly<Record<string, string | undefined>> = process.env): string {
+  if (env['FIRN_CACHE']) return path.resolve(env['FIRN_CACHE']);
+  return path.join(env['XDG_CACHE_HOME'] || path.join(os.homedir(), '.cache'), 'firn');
+}
+
+/** The part is not here and cannot be installed here. The message says why, and what would help. */
+export class RealPartMissingError extends Error {
+  override readonly name = 'RealPartMissingError';
+  readonly part: string;
+
+  constructor(part: string, why: string, options?: ErrorOptions) {
+    super(`${realPartMissing} ${part}: ${why}`, options);
+    this.part = part;
+  }
+}
+
+/** How a skip for lack of a real part starts; the test runner counts these in one loud line. */
+export const realPartMissing = 'real part missing:';
+
+/**
+ * The path of the part's executable. Installs it first where that is needed and possible: minutes for the Go programs,
+ * once a machine. Safe under concurrent runs: the folder appears by one rename, and a lock keeps others from doing the
+ * same work at the same time.
+ */
+export async function installRealPart(name: RealPartName, cache: string = cacheFolder()): Promise<string> {
+  const part: RealPart = realParts[name];
+  const folder = path.join(cache, part.folder);
+  const executable = path.join(folder, part.executable);
+  if (existsSync(executable)) return executable;
+
+  const [command, ...args] = part.toolchain;
+  try {
+    await run(command, args);
+  } catch (cause) {
+    throw new RealPartMissingError(
+      name,
+      `it needs ${command}, and "${part.toolchain.join(' ')}" fails here`,
+      { cause },
+    );
+  }
+  await mkdir(cache, { recursive: true });
+  const unlock = await lock(`${folder}.lock`, () => existsSync(executable));
+  const building = `${folder}.building-${process.pid}`;
+  try {
+    if (existsSync(executable)) return executable;
+    console.error(`installing ${part.folder} into ${cache} (once a machine)`);
+    await rm(building, { recursive: true, force: true });
+    await mkdir(building);
+    await part.install(building);
+    await rename(building, folder);
+    return executable;
+  } catch (cause) {
+    // Whoever renamed first won; both built the same version.
+    if (existsSync(executable)) return executable;
+    const why = cause instanceof Error ? cause.message.slice(-2_000) : String(cause);
+    throw new RealPartMissingError(name, `installing it failed: ${why}`, { cause });
+  } finally {
+    await rm(building, { recursive: true, force: true });
+    await unlock();
+  }
+}
+
+/**
+ * For a test's or suite's `skip` option: `test('…', { skip: await skipUnless('minio') }, …)`. `false` when all parts are
+ * here (installed now where possible); else the reason, which the runner counts in its last lines. With
+ * `FIRN_REQUIRE_REAL=1` a missing part is an error instead, so that the run fails.
+ */
+export async function skipUnless(...names: readonly RealPartName[]): Promise<string | false> {
+  for (const name of names) {
+    try {
+      await installRealPart(name);
+    } catch (error) {
+      if (!(error instanceof RealPartMissingError) || process.env['FIRN_REQUIRE_REAL'] === '1') throw error;
+      return error.message;
+    }
+  }
+  return false;
+}
+
+function goPart(folder: string, executable: string, module: string): RealPart {
+  return {
+    folder,
+    executable,
+    toolchain: ['go', 'version'],
+    install: (into) =>
+      run('go', ['install', '-trimpath', '-ldflags', '-s -w', module], {
+        env: { ...process.env, GOBIN: into },
+        maxBuffer: 64 * 1024 * 1024,
+      }),
+  };
+}
+
+/**
+ * Takes the lock file, or waits until its holder is gone or `done` holds. Best effort: two processes that find the same
+ * dead holder may both go on, which costs work and nothing else (see the rename above).
+ */
+async function lock(file: string, done: () => boolean): Promise<() => Promise<void>> {
+  for (;;) {
+    try {
+      const handle = await open(file, 'wx');
+      await handle.writeFile(`${process.pid}\n`);
+      await handle.close();
+      return () => rm(file, { force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    if (done()) return () => Promise.resolve();
+    if (!(await holderLives(file))) await rm(file, { force: true });
+    await sleep(500);
+  }
+}
+
+async function holderLives(file: string): Promise<boolean> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  const pid = Number.parseInt(text, 10);
+  // Between creation and the writing of the pid the file is empty: its holder is alive and young.
+  if (!Number.isSafeInteger(pid)) return existsSync(file) && text === '';
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
