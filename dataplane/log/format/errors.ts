@@ -1,0 +1,32 @@
+/**
+ * What can be wrong with an object that was read from the store. None of them goes away by reading again (the store
+ * client has checked the bytes it received), and none may be answered by cutting the log short: stop and say so.
+ */
+export const logFormatErrorCodes = {
+  /** The object ends too early, or bytes are missing from it. */
+  TRUNCATED: true,
+  /** A CRC does not match: bytes changed. */
+  CHECKSUM: true,
+  /** Not an object of this kind at all. */
+  FOREIGN: true,
+  /** Written by a newer version, in a way that this one cannot read. */
+  FUTURE_VERSION: true,
+  /** Checksums hold, but the content contradicts itself or its name: a bug, or a hand-made object. */
+  INVALID: true,
+} as const;
+
+export type LogFormatErrorCode = keyof typeof logFormatErrorCodes;
+
+export class LogFormatError extends Error {
+  readonly code: LogFormatErrorCode;
+  /** The object's key. */
+  readonly where: string;
+
+  /** @param what what is wrong and what to do about it; the key is put in front. */
+  constructor(code: LogFormatErrorCode, where: string, what: string, cause?: unknown) {
+    super(`${where}: ${what}`, { cause });
+    this.name = 'LogFormatError';
+    this.code = code;
+    this.where = where;
+  }
+}
