@@ -5,6 +5,7 @@ export type Measurements = ReadonlyMap<string, readonly Figures[]>;
 
 export interface BenchReport {
   readonly bench: string;
+  readonly summary: string;
   /** Rounded to four significant digits, like the figures. */
   readonly ratios: Readonly<Record<string, number>>;
   /** `case/figure` → median over the runs. */
@@ -31,13 +32,14 @@ export interface RatioRow {
 }
 
 export function summarize(
-  definition: Pick<BenchDefinition, 'name' | 'ratios'>,
+  definition: Pick<BenchDefinition, 'name' | 'summary' | 'ratios'>,
   measurements: Measurements,
 ): BenchReport {
   const figureRows = [...measurements].flatMap(([name, runs]) => figureRowsOf(name, runs));
   const ratioRows = definition.ratios.map((ratio) => ratioRow(ratio, measurements));
   return {
     bench: definition.name,
+    summary: definition.summary,
     ratios: Object.fromEntries(ratioRows.map((row) => [row.name, fourDigits(row.value)])),
     figures: Object.fromEntries(
       figureRows.map((row) => [`${row.case}/${row.figure}`, fourDigits(row.median)]),
@@ -76,7 +78,8 @@ export function formatReport(report: BenchReport): string {
       row.worstCase,
     ]),
   ];
-  return report.ratioRows.length === 0 ? align(figures) : `${align(figures)}\n\n${align(ratios)}`;
+  const tables = report.ratioRows.length === 0 ? [figures] : [figures, ratios];
+  return [report.summary, ...tables.map(align)].join('\n\n');
 }
 
 /** The middle value; of an even count the mean of the middle two. */

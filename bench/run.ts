@@ -1,5 +1,5 @@
 /** `npm run -s bench -- NAME [--quick] [--json]` */
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { formatReport, jsonLine } from './report.ts';
@@ -16,7 +16,7 @@ const known = readdirSync(import.meta.dirname)
 const [name = '', ...rest] = positionals;
 const modulePath = path.join(import.meta.dirname, `${name}${suffix}`);
 
-if (rest.length > 0 || !existsSync(modulePath)) {
+if (rest.length > 0 || !known.includes(name)) {
   console.error(
     `usage: npm run -s bench -- NAME [--quick] [--json], where NAME is one of: ${known.join(', ') || '(none yet)'}`,
   );

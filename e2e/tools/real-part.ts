@@ -59,13 +59,10 @@ export class RealPartMissingError extends Error {
   readonly part: string;
 
   constructor(part: string, why: string, options?: ErrorOptions) {
-    super(`${realPartMissing} ${part}: ${why}`, options);
+    super(`real part missing: ${part}: ${why}`, options);
     this.part = part;
   }
 }
-
-/** How a skip for lack of a real part starts; the test runner counts these in one loud line. */
-export const realPartMissing = 'real part missing:';
 
 /**
  * The path of the part's executable. Installs it first where that is needed and possible: minutes for the Go programs,
