@@ -48,8 +48,6 @@ export const batchOverheadBytes = 61;
 /** Bytes at the start of a batch that its own CRC does not cover. */
 export const batchPrefixBytes = 21;
 
-/** Batch and record sizes, sequences and offset deltas are signed 32-bit integers. */
-const maxInt32 = 2 ** 31 - 1;
 /** length, attributes, timestamp delta, offset delta, key length, value length, header count: one byte each. */
 const minRecordBytes = 7;
 const lastCompressionCodec = 4;
@@ -207,7 +205,9 @@ function headerProblem(
   if (baseOffset < 0 || baseOffset + lastOffsetDelta > Number.MAX_SAFE_INTEGER) {
     return invalid(`offsets ${baseOffset} + ${lastOffsetDelta} are outside 0 to 2^53 - 1`);
   }
-  if (allowGaps ? recordCount < 0 || recordCount > lastOffsetDelta + 1 : recordCount !== lastOffsetDelta + 1) {
+  if (
+    allowGaps ? recordCount < 0 || recordCount > lastOffsetDelta + 1 : recordCount !== lastOffsetDelta + 1
+  ) {
     return invalid(`${recordCount} records do not fit a last offset delta of ${lastOffsetDelta}`);
   }
   if (compression === 0 && header.sizeBytes - batchOverheadBytes < recordCount * minRecordBytes) {

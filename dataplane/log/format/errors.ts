@@ -30,3 +30,7 @@ export class LogFormatError extends Error {
     this.where = where;
   }
 }
+
+/** What to do about an object that is damaged; ends most messages. */
+export const corruptAdvice =
+  'do not delete or overwrite it; run `firn log verify` and restore this object from a copy of the bucket if there is one';

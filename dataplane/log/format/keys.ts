@@ -13,9 +13,11 @@ import assert from 'node:assert/strict';
  * wal/<hh>/<sid>/trim                      no partition needs slots below    compare-and-swap by the session's owner
  * pg/<hh>/<group>/manifest                 the root of a partition group     compare-and-swap
  * pg/<hh>/<group>/page-<n>-<nonce>         older segment references          immutable
- * pg/<hh>/<group>/snap-<object>            producer state                    immutable
+ * pg/<hh>/<group>/snap-<epoch>-…           producer state                    immutable
  * seg/<hh>/<group>/<epoch>-<sid8>-<seq>    segment                           immutable
  * ```
+ *
+ * A reference to a page, snapshot or segment (`object`) is the last segment of its key.
  *
  * No key is a `/`-prefix of another. Keys are built from ids this process made or validated: a bad one is a bug here
  * (assertion). The parse functions take any string and answer `undefined` for what is not such a key.
@@ -31,11 +33,18 @@ export const segmentsPrefix = 'seg/';
 /** A session id or topic id: 16 bytes in hexadecimal. */
 const id = /^[0-9a-f]{32}$/;
 const group = /^[0-9a-f]{32}-(?:0|[1-9][0-9]*)$/;
-/** What follows `snap-` or `page-`, and the last segment of a segment's key. */
-const objectName = /^[0-9a-z]+(?:-[0-9a-z]+)*$/;
+const segmentName = /^[0-9a-z]+(?:-[0-9a-z]+)*$/;
+const pageName = /^page(?:-[0-9a-z]+)+$/;
+const snapshotName = /^snap(?:-[0-9a-z]+)+$/;
 
 export function isId(value: string): boolean {
   return id.test(value);
+}
+
+/** Whether a reference's object name makes a key; for decoders. */
+export function isObjectName(kind: 'page' | 'snapshot' | 'segment', name: string): boolean {
+  const pattern = { page: pageName, snapshot: snapshotName, segment: segmentName }[kind];
+  return name.length <= 200 && pattern.test(name);
 }
 
 export function isGroupId(value: string): boolean {
@@ -71,7 +80,11 @@ export function slotKey(sid: string, slot: number): string {
 
 /** The checkpoint of slots below `slot`. */
 export function checkpointKey(sid: string, slot: number): string {
-  return `${slotPrefix(sid)}ck-${slotDigits(slot)}`;
+  return checkpointPrefix(sid) + slotDigits(slot);
+}
+
+export function checkpointPrefix(sid: string): string {
+  return `${slotPrefix(sid)}ck-`;
 }
 
 export function trimKey(sid: string): string {
@@ -86,9 +99,9 @@ export function manifestKey(groupName: string): string {
   return `${groupPrefix(groupName)}manifest`;
 }
 
-/** What a PageRef calls its object. */
+/** `PageRef.object` of the `n`th page; the nonce tells it from another writer's. */
 export function pageObject(n: number, nonce: string): string {
-  return checked(`${decimal(n)}-${nonce}`, objectName);
+  return checked(`page-${decimal(n)}-${nonce}`, pageName);
 }
 
 export function pageKey(groupName: string, n: number, nonce: string): string {
@@ -97,12 +110,12 @@ export function pageKey(groupName: string, n: number, nonce: string): string {
 
 /** @param object `PageRef.object` */
 export function pageObjectKey(groupName: string, object: string): string {
-  return `${groupPrefix(groupName)}page-${checked(object, objectName)}`;
+  return groupPrefix(groupName) + checked(object, pageName);
 }
 
-/** @param object `Manifest.snapshot.object` */
+/** @param object `Manifest.snapshot.object`: `snap-` and whatever makes it unique in its group */
 export function snapshotKey(groupName: string, object: string): string {
-  return `${groupPrefix(groupName)}snap-${checked(object, objectName)}`;
+  return groupPrefix(groupName) + checked(object, snapshotName);
 }
 
 /** What a SegmentRef calls its object: no two sessions of one epoch, and no two uploads of one session, share it. */
@@ -125,10 +138,10 @@ export function segmentPrefix(groupName: string): string {
 
 /** @param object `SegmentRef.object` */
 export function segmentKey(groupName: string, object: string): string {
-  return segmentPrefix(groupName) + checked(object, objectName);
+  return segmentPrefix(groupName) + checked(object, segmentName);
 }
 
-/** What a key names. `object` is what the reference to it says. */
+/** What a key names. */
 export type ParsedKey =
   | { readonly kind: 'cluster' }
   | { readonly kind: 'pid-block' }
@@ -151,7 +164,7 @@ export function parseKey(key: string): ParsedKey | undefined {
   if (top === 'wal' && id.test(third)) return parseWalName(third, last);
   if (!group.test(third)) return undefined;
   if (top === 'pg') return parseGroupName(third, last);
-  if (top === 'seg' && objectName.test(last)) return { kind: 'segment', group: third, object: last };
+  if (top === 'seg' && segmentName.test(last)) return { kind: 'segment', group: third, object: last };
   return undefined;
 }
 
@@ -163,6 +176,11 @@ export function parseSlotKey(key: string): { sid: string; slot: number } | undef
 export function parseCheckpointKey(key: string): { sid: string; slot: number } | undefined {
   const parsed = parseKey(key);
   return parsed?.kind === 'checkpoint' ? parsed : undefined;
+}
+
+export function parseTrimKey(key: string): { sid: string } | undefined {
+  const parsed = parseKey(key);
+  return parsed?.kind === 'trim' ? parsed : undefined;
 }
 
 export function parseSessionKey(key: string): { sid: string } | undefined {
@@ -210,10 +228,8 @@ function parseWalName(sid: string, name: string): ParsedKey | undefined {
 
 function parseGroupName(groupName: string, name: string): ParsedKey | undefined {
   if (name === 'manifest') return { kind: 'manifest', group: groupName };
-  const object = name.slice(5);
-  if (!objectName.test(object)) return undefined;
-  if (name.startsWith('page-')) return { kind: 'page', group: groupName, object };
-  if (name.startsWith('snap-')) return { kind: 'snapshot', group: groupName, object };
+  if (pageName.test(name)) return { kind: 'page', group: groupName, object: name };
+  if (snapshotName.test(name)) return { kind: 'snapshot', group: groupName, object: name };
   return undefined;
 }
 

@@ -78,8 +78,8 @@ export class ByteWriter {
 
 /** The bytes are not what a {@link ByteWriter} wrote. Callers say which object it was. */
 export class MalformedBytesError extends Error {
-  constructor(what: string) {
-    super(what);
+  constructor(what: string, cause?: unknown) {
+    super(what, { cause });
     this.name = 'MalformedBytesError';
   }
 }
