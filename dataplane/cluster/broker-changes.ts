@@ -8,6 +8,7 @@ import type {
   FormatRange,
   Suspicion,
 } from './cluster-state.ts';
+import { addressPattern, maxBrokerId, namePattern } from './cluster-json.ts';
 import { brokerOfSid } from './ownership.ts';
 
 export interface Registration {
@@ -31,6 +32,8 @@ export function registerBroker(
   registration: Registration,
 ): ClusterState | ChangeRefused {
   const { id, sid, ...rest } = registration;
+  const invalid = registrationProblem(registration);
+  if (invalid !== undefined) return invalid;
   const named = brokerOfSid(state, sid);
   if (named !== undefined) {
     return new ChangeRefused(
@@ -194,6 +197,19 @@ function ownEntry(state: ClusterState, id: number, sid: string): BrokerEntry | C
   return new ChangeRefused(
     'SESSION_REPLACED',
     `broker ${id} has session ${entry.sid}, no more ${sid}: a process that was started later has taken its id`,
+  );
+}
+
+function registrationProblem({ id, address, zone }: Registration): ChangeRefused | undefined {
+  const refuse = (what: string): ChangeRefused =>
+    new ChangeRefused('INVALID_BROKER', `broker ${id} cannot register: ${what}`);
+  if (!Number.isInteger(id) || id < 0 || id > maxBrokerId)
+    return refuse(`its id must be 0 to ${maxBrokerId}`);
+  if (!addressPattern.test(address))
+    return refuse(`${JSON.stringify(address)} is no address: host:port is expected`);
+  if (namePattern.test(zone)) return undefined;
+  return refuse(
+    `${JSON.stringify(zone)} is no zone: set the zone this process runs in, at most 255 characters`,
   );
 }
 

@@ -6,6 +6,7 @@ export const refusalReasons = [
   'INVALID_PARTITIONS',
   'INVALID_CONFIG',
   'UNKNOWN_ZONE',
+  'INVALID_BROKER',
   'UNKNOWN_BROKER',
   'BROKER_NOT_ALIVE',
   'NO_LIVE_BROKER',

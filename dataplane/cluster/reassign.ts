@@ -46,9 +46,10 @@ export function reassign(state: ClusterState, moves: readonly Move[]): ClusterSt
     for (const { group, targets } of ofGroup.values()) {
       const to = commonTarget(topicName, group, targets);
       if (to instanceof ChangeRefused) return to;
+      if (state.assignments.get(group.id)?.broker === to) continue;
       const problem = targetProblem(state, topicName, topic, group, to);
       if (problem !== undefined) return problem;
-      if (state.assignments.get(group.id)?.broker !== to) placed.push({ group: group.id, broker: to });
+      placed.push({ group: group.id, broker: to });
     }
   }
   return assign(state, placed);
@@ -136,7 +137,6 @@ function targetProblem(
   const home = topic.homeZone;
   if (home === undefined || target.zone === home) return undefined;
   const owner = state.assignments.get(group.id)?.broker;
-  if (owner === to) return undefined;
   const others = [...state.brokers].filter(
     ([id, broker]) => broker.zone === home && broker.state === 'alive' && id !== owner,
   );

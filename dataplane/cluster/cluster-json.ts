@@ -1,0 +1,249 @@
+import type {
+  Accusation,
+  Assignment,
+  BrokerEntry,
+  ClusterState,
+  DeletedTopic,
+  GroupLayout,
+  GroupRange,
+  Suspicion,
+  TopicEntry,
+} from './cluster-state.ts';
+import { Fields, integerOf, listOf, ShapeProblem, textOf } from './json-fields.ts';
+import { groupCountOf, groupId, maxPartitionsOfTopic } from './partition-groups.ts';
+
+/**
+ * The JSON of the cluster state. Maps are lists whose elements name their key, and the assignments of a topic's groups
+ * stand with the topic, by index: 100,000 of them stay small.
+ *
+ *   { version, clusterId, formatVersion, zones: [name…],
+ *     brokers: [{id, sid, address, listeners, zone, state, supportedFormat: [min, max]}…],
+ *     topics: [{name, topicId, partitions, groups: [[firstPartition, count, groupSize]…], internal, configs, homeZone?,
+ *               assignments: [[broker, generation, fromBroker?, fromSid?]…]}…],
+ *     deletedTopics: [{name, topicId, partitions, groups, assignments: [[…] | null…]}…],
+ *     suspicions: [{id, sid, refutations, accusations: [{by, bySid, nonce, atMs}…]}…],
+ *     placedBy, configs, applied: {sid: seq} }
+ *
+ * Objects may have more fields and assignments more elements: those are kept and written back.
+ */
+export function encodeClusterJson(state: ClusterState): Record<string, unknown> {
+  return {
+    ...state.extra,
+    version: state.version,
+    clusterId: state.clusterId,
+    formatVersion: state.formatVersion,
+    zones: state.zones,
+    brokers: Array.from(state.brokers, ([id, { extra, supportedFormat, ...broker }]) => ({
+      ...extra,
+      id,
+      ...broker,
+      supportedFormat: [supportedFormat.min, supportedFormat.max],
+    })),
+    topics: Array.from(state.topics, ([name, { extra, ...topic }]) => ({
+      ...extra,
+      name,
+      ...topic,
+      assignments: encodeAssignments(topic, state.assignments),
+    })),
+    deletedTopics: Array.from(state.deletedTopics.values(), ({ extra, ...topic }) => ({
+      ...extra,
+      ...topic,
+      assignments: encodeAssignments(topic, state.assignments),
+    })),
+    suspicions: Array.from(state.suspicions, ([id, { extra, accusations, ...suspicion }]) => ({
+      ...extra,
+      id,
+      ...suspicion,
+      accusations: accusations.map(({ extra: more, ...accusation }) => ({ ...more, ...accusation })),
+    })),
+    placedBy: state.placedBy,
+    configs: state.configs,
+    applied: Object.fromEntries(state.applied),
+  };
+}
+
+/** @throws ShapeProblem naming the field */
+export function decodeClusterJson(json: unknown): ClusterState {
+  const fields = new Fields(json);
+  const assignments = new Map<string, Assignment>();
+  return {
+    version: fields.integer('version', 1),
+    clusterId: fields.text('clusterId', clusterIdPattern),
+    formatVersion: fields.integer('formatVersion', 1, 0xffff),
+    zones: fields.list('zones', (zone) => textOf(zone, '', namePattern)),
+    brokers: byKey('brokers', fields.list('brokers', decodeBroker)),
+    topics: byKey(
+      'topics',
+      fields.list('topics', (topic) => decodeTopic(topic, assignments)),
+    ),
+    deletedTopics: byKey(
+      'deletedTopics',
+      fields.list('deletedTopics', (topic) => decodeDeletedTopic(topic, assignments)),
+    ),
+    assignments,
+    suspicions: byKey('suspicions', fields.list('suspicions', decodeSuspicion)),
+    placedBy: fields.oneOf('placedBy', ['brokers', 'operator']),
+    configs: fields.texts('configs'),
+    applied: fields.nested('applied', decodeApplied),
+    ...fields.rest(),
+  };
+}
+
+export const hex32 = /^[0-9a-f]{32}$/;
+export const clusterIdPattern = /^[A-Za-z0-9_-]{1,64}$/;
+/** Of zones and topics: anything printable, within a bound. */
+export const namePattern = /^\P{Cc}{1,255}$/u;
+export const addressPattern = /^[^\s\p{Cc}]{1,300}$/u;
+export const maxBrokerId = 0x7fffffff;
+
+function decodeBroker(json: unknown): [number, BrokerEntry] {
+  const fields = new Fields(json);
+  const id = fields.integer('id', 0, maxBrokerId);
+  const [min = 0, max = 0, ...more] = fields.list('supportedFormat', (bound) =>
+    integerOf(bound, '', 1, 0xffff),
+  );
+  if (min > max || min < 1 || more.length > 0) {
+    throw new ShapeProblem(
+      'supportedFormat',
+      `${JSON.stringify([min, max, ...more])} is no range of versions`,
+    );
+  }
+  const entry: BrokerEntry = {
+    sid: fields.text('sid', hex32),
+    address: fields.text('address', addressPattern),
+    listeners: fields.texts('listeners'),
+    zone: fields.text('zone', namePattern),
+    state: fields.oneOf('state', ['alive', 'draining', 'dead']),
+    supportedFormat: { min, max },
+    ...fields.rest(),
+  };
+  return [id, entry];
+}
+
+function decodeTopic(json: unknown, assignments: Map<string, Assignment>): [string, TopicEntry] {
+  const fields = new Fields(json);
+  const topicName = fields.text('name', namePattern);
+  const layout = decodeLayout(fields);
+  decodeAssignments(fields, layout, assignments);
+  const homeZone = fields.optionalText('homeZone', namePattern);
+  const topic: TopicEntry = {
+    ...layout,
+    internal: fields.flag('internal'),
+    configs: fields.texts('configs'),
+    ...(homeZone === undefined ? {} : { homeZone }),
+    ...fields.rest(),
+  };
+  return [topicName, topic];
+}
+
+function decodeDeletedTopic(json: unknown, assignments: Map<string, Assignment>): [string, DeletedTopic] {
+  const fields = new Fields(json);
+  const layout = decodeLayout(fields);
+  decodeAssignments(fields, layout, assignments);
+  return [layout.topicId, { name: fields.text('name', namePattern), ...layout, ...fields.rest() }];
+}
+
+function decodeLayout(fields: Fields): GroupLayout {
+  return {
+    topicId: fields.text('topicId', hex32),
+    partitions: fields.integer('partitions', 1, maxPartitionsOfTopic),
+    groups: fields.list('groups', decodeRange),
+  };
+}
+
+function decodeRange(json: unknown): GroupRange {
+  const [first, count, groupSize, ...more] = listOf(json, '', (part) =>
+    integerOf(part, '', 0, maxPartitionsOfTopic),
+  );
+  if (
+    first === undefined ||
+    count === undefined ||
+    groupSize === undefined ||
+    more.length > 0 ||
+    groupSize === 0
+  ) {
+    throw new ShapeProblem('', `${JSON.stringify(json)} is not [firstPartition, count, groupSize]`);
+  }
+  return [first, count, groupSize];
+}
+
+function encodeAssignments(
+  layout: GroupLayout,
+  assignments: ReadonlyMap<string, Assignment>,
+): readonly (readonly unknown[] | null)[] {
+  return Array.from({ length: groupCountOf(layout) }, (_, index) => {
+    const assignment = assignments.get(groupId(layout.topicId, index));
+    if (assignment === undefined) return null;
+    const { broker, generation, from, extra } = assignment;
+    if (extra !== undefined) return [broker, generation, from?.broker ?? null, from?.sid ?? null, ...extra];
+    return from === undefined ? [broker, generation] : [broker, generation, from.broker, from.sid];
+  });
+}
+
+function decodeAssignments(fields: Fields, layout: GroupLayout, into: Map<string, Assignment>): void {
+  const expected = groupCountOf(layout);
+  const decoded = fields.list('assignments', decodeAssignment);
+  if (decoded.length !== expected) {
+    throw new ShapeProblem(
+      'assignments',
+      `there are ${decoded.length}, one for each of ${expected} groups is expected`,
+    );
+  }
+  for (const [index, assignment] of decoded.entries()) {
+    if (assignment !== undefined) into.set(groupId(layout.topicId, index), assignment);
+  }
+}
+
+function decodeAssignment(json: unknown): Assignment | undefined {
+  if (json === null) return undefined;
+  const [broker, generation, fromBroker, fromSid, ...extra] = listOf(json, '', (part) => part);
+  const owner = {
+    broker: integerOf(broker, '[0]', 0, maxBrokerId),
+    generation: integerOf(generation, '[1]', 1),
+  };
+  const more = extra.length === 0 ? {} : { extra };
+  if ((fromBroker ?? null) === null && (fromSid ?? null) === null) return { ...owner, ...more };
+  const from = { broker: integerOf(fromBroker, '[2]', 0, maxBrokerId), sid: textOf(fromSid, '[3]', hex32) };
+  return { ...owner, from, ...more };
+}
+
+function decodeSuspicion(json: unknown): [number, Suspicion] {
+  const fields = new Fields(json);
+  const id = fields.integer('id', 0, maxBrokerId);
+  const suspicion: Suspicion = {
+    sid: fields.text('sid', hex32),
+    refutations: fields.integer('refutations', 0),
+    accusations: fields.list('accusations', decodeAccusation),
+    ...fields.rest(),
+  };
+  return [id, suspicion];
+}
+
+function decodeAccusation(json: unknown): Accusation {
+  const fields = new Fields(json);
+  return {
+    by: fields.integer('by', 0, maxBrokerId),
+    bySid: fields.text('bySid', hex32),
+    nonce: fields.text('nonce', hex32),
+    atMs: fields.integer('atMs', Number.MIN_SAFE_INTEGER),
+    ...fields.rest(),
+  };
+}
+
+function decodeApplied(json: unknown): Map<string, number> {
+  const fields = new Fields(json);
+  return new Map(
+    Object.keys(json as Readonly<Record<string, unknown>>).map((sid) => [
+      textOf(sid, sid, hex32),
+      fields.integer(sid, 1),
+    ]),
+  );
+}
+
+function byKey<K, V>(field: string, entries: readonly (readonly [K, V])[]): Map<K, V> {
+  const map = new Map(entries);
+  if (map.size === entries.length) return map;
+  const seen = new Set<K>();
+  const twice = entries.find(([key]) => seen.size === seen.add(key).size);
+  throw new ShapeProblem(field, `${String(twice?.[0])} stands there twice`);
+}
