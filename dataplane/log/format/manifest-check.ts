@@ -84,19 +84,20 @@ function partitionChangeProblem(before: PartitionManifest, after: PartitionManif
   if (after.segmentEnd === before.segmentEnd && after.appended !== before.appended) {
     return `appended changes although segmentEnd stays ${after.segmentEnd}`;
   }
-  return epochChangeProblem(before.epochs, after.epochs);
+  return epochChangeProblem(before, after);
 }
 
-/** Epochs are added at the end; those that end at or before the log's start may go. */
-function epochChangeProblem(before: readonly EpochStart[], after: readonly EpochStart[]): string | undefined {
-  const first = after[0];
-  if (first === undefined) return before.length === 0 ? undefined : 'its epochs are gone';
-  const kept = before.filter((entry) => entry.epoch >= first.epoch);
-  for (const [index, entry] of kept.entries()) {
-    const next = after[index];
-    if (next?.epoch !== entry.epoch || next.startOffset !== entry.startOffset) {
-      return `epoch ${entry.epoch} from offset ${entry.startOffset} is gone`;
-    }
+/**
+ * Where an epoch began above the log's start is history. Only an epoch in which nothing was written gives way, to the
+ * next epoch at the same offset.
+ */
+function epochChangeProblem(before: PartitionManifest, after: PartitionManifest): string | undefined {
+  for (const old of before.epochs) {
+    if (old.startOffset <= after.logStart) continue;
+    const kept = after.epochs.some(
+      (entry) => entry.startOffset === old.startOffset && entry.epoch >= old.epoch,
+    );
+    if (!kept) return `epoch ${old.epoch} from offset ${old.startOffset} is gone`;
   }
   return undefined;
 }
