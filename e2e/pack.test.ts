@@ -41,14 +41,14 @@ describe('the package', () => {
   after(() => rm(folder, { recursive: true, force: true }));
 
   it('runs as npx firn where it is installed', async () => {
-    const { stdout } = await run('npx', ['--no', 'firn', '--version'], { cwd: home, env });
+    const { stdout } = await run('npx', ['firn', '--version'], { cwd: home, env });
     assert.equal(stdout, `${firnVersion()}\n`);
-    const help = await run('npx', ['--no', 'firn', '--help'], { cwd: home, env });
+    const help = await run('npx', ['firn', '--help'], { cwd: home, env });
     assert.match(help.stdout, /usage: firn COMMAND/);
   });
 
   it('hands on the exit code of a command', async () => {
-    const failure = await run('npx', ['--no', 'firn', 'no-such-command'], { cwd: home, env }).catch(
+    const failure = await run('npx', ['firn', 'no-such-command'], { cwd: home, env }).catch(
       (e: unknown) => e,
     );
     assert.equal((failure as { code: number }).code, 2);
