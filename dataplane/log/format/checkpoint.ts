@@ -10,7 +10,7 @@ import { ByteReader, ByteWriter, MalformedBytesError } from './varint.ts';
  * slot. A pure function of those slots, so it does not matter who writes it or how often. Binary, in a document frame:
  *
  * ```
- * sid 16 B   from varint   slot varint   footer hash of slot from - 1, 16 B
+ * sid 16 B   from varint   slot varint
  * per slot: footer hash 16 B   length varint   index as stored in the slot (container-section.ts)
  * [version 2: more bytes may follow]
  * ```
@@ -20,10 +20,12 @@ export interface CheckpointInput {
   readonly from: number;
   /** Exclusive. */
   readonly slot: number;
-  /** `previousFooterHash` of slot `from`. */
-  readonly previousFooterHash: string;
-  /** One for each slot, in order. */
-  readonly slots: readonly { readonly footerHash: string; readonly indexBytes: Uint8Array }[];
+  /** One for each slot, in order. `indexBytes`: as `encodeContainer` and the decoders return it. */
+  readonly slots: readonly {
+    readonly slot: number;
+    readonly footerHash: string;
+    readonly indexBytes: Uint8Array;
+  }[];
 }
 
 export interface Checkpoint {
@@ -53,8 +55,8 @@ export function encodeCheckpoint(checkpoint: CheckpointInput, formatVersion: num
   writer.hex(sid);
   writer.varint(from);
   writer.varint(slot);
-  writer.hex(checkpoint.previousFooterHash);
-  for (const { footerHash, indexBytes } of slots) {
+  for (const [index, { slot: at, footerHash, indexBytes }] of slots.entries()) {
+    assert(at === from + index, `slot ${at} where ${from + index} belongs`);
     writer.hex(footerHash);
     writer.varint(indexBytes.length);
     writer.bytes(indexBytes);
@@ -78,20 +80,23 @@ function decodePayload(reader: ByteReader, formatVersion: number, where: string)
   const sid = reader.hex(16);
   const from = reader.varint();
   const end = reader.varint();
-  let previousFooterHash = reader.hex(16);
+  let before: CheckpointSlot | undefined;
   const slots: CheckpointSlot[] = [];
   for (let slot = from; slot < end; slot++) {
     const footerHash = reader.hex(16);
     const indexBytes = reader.bytes(reader.varint());
-    const { header, index } = decodeIndexBytes(indexBytes, where);
+    const { header, previousFooterHash, index } = decodeIndexBytes(indexBytes, where);
     if (header.sid !== sid || header.slot !== slot || header.kind !== 'data') {
       throw new MalformedBytesError(
         `${header.kind} ${header.slot} of ${header.sid} stands where slot ${slot} of ${sid} belongs`,
       );
     }
+    if (before !== undefined && before.footerHash !== previousFooterHash) {
+      throw new MalformedBytesError(`slot ${slot} does not continue slot ${slot - 1}`);
+    }
     const { writerTimeMs, lastCheckpointSlot } = header;
-    slots.push({ slot, footerHash, previousFooterHash, writerTimeMs, lastCheckpointSlot, index, indexBytes });
-    previousFooterHash = footerHash;
+    before = { slot, footerHash, previousFooterHash, writerTimeMs, lastCheckpointSlot, index, indexBytes };
+    slots.push(before);
   }
   if (slots.length === 0) throw new MalformedBytesError('it covers no slots');
   if (reader.remaining > 0 && formatVersion < 2) {

@@ -10,10 +10,18 @@ import { MalformedBytesError } from './varint.ts';
  * The index as stored, complete in itself so that checkpoints can carry it:
  *
  * ```
- * 0 copy of the container's header, 64 B   64 compression u8 (0 none, 1 zstd)   65 index length u32, decompressed   69 index
+ *  0 copy of the container's header, 64 B      64 hash of the footer of the slot before, 16 B
+ * 80 compression u8 (0 none, 1 zstd)           81 index length u32, decompressed                 85 index
  * ```
  */
-const sectionPrefixBytes = headerBytes + 5;
+export interface IndexSection {
+  readonly header: ContainerHeader;
+  readonly previousFooterHash: string;
+  readonly index: BlockEntry[];
+}
+
+const compressionPosition = headerBytes + 16;
+const indexPosition = compressionPosition + 5;
 
 /** Below this, zstd's 30 µs buy nothing. */
 const compressAboveBytes = 1024;
@@ -22,6 +30,7 @@ const maxIndexBytes = 64 * 2 ** 20;
 
 export function encodeIndexSection(
   header: Uint8Array,
+  previousFooterHash: string,
   blocks: readonly IndexedBlock[],
   version: number,
   writerTimeMs: number,
@@ -37,11 +46,12 @@ export function encodeIndexSection(
       : index;
   const smaller = compressed.length < index.length;
   const stored = smaller ? compressed : index;
-  const section = Buffer.allocUnsafe(sectionPrefixBytes + stored.length);
+  const section = Buffer.allocUnsafe(indexPosition + stored.length);
   section.set(header, 0);
-  section.writeUInt8(smaller ? 1 : 0, headerBytes);
-  section.writeUInt32BE(index.length, headerBytes + 1);
-  section.set(stored, sectionPrefixBytes);
+  section.write(previousFooterHash, headerBytes, 16, 'hex');
+  section.writeUInt8(smaller ? 1 : 0, compressionPosition);
+  section.writeUInt32BE(index.length, compressionPosition + 1);
+  section.set(stored, indexPosition);
   return section;
 }
 
@@ -53,8 +63,8 @@ export function decodeIndexSection(
   section: Uint8Array,
   bodyBytes: number | undefined,
   where: string,
-): { header: ContainerHeader; index: BlockEntry[] } {
-  if (section.length < sectionPrefixBytes) {
+): IndexSection {
+  if (section.length < indexPosition) {
     throw new LogFormatError('INVALID', where, `its index has ${section.length} bytes: ${corruptAdvice}`);
   }
   const header = decodeContainerHeader(section, where);
@@ -68,7 +78,7 @@ export function decodeIndexSection(
       allowGaps: header.kind === 'segment',
     });
     refuseReserved(index, where);
-    return { header, index };
+    return { header, previousFooterHash: bytes.toString('hex', headerBytes, compressionPosition), index };
   } catch (error) {
     if (!(error instanceof MalformedBytesError)) throw error;
     throw new LogFormatError('INVALID', where, `${error.message}: ${corruptAdvice}`, error);
@@ -76,9 +86,9 @@ export function decodeIndexSection(
 }
 
 function decompress(section: Buffer, bodyBytes: number | undefined): Uint8Array {
-  const compression = section.readUInt8(headerBytes);
-  const indexBytes = section.readUInt32BE(headerBytes + 1);
-  const stored = section.subarray(sectionPrefixBytes);
+  const compression = section.readUInt8(compressionPosition);
+  const indexBytes = section.readUInt32BE(compressionPosition + 1);
+  const stored = section.subarray(indexPosition);
   // A batch takes at most 60 bytes of index and at least 61 of body, a block of one batch at most 120 more.
   const limit = Math.min(maxIndexBytes, bodyBytes === undefined ? maxIndexBytes : 1024 + 4 * bodyBytes);
   if (indexBytes > limit) {

@@ -4,7 +4,7 @@ import { crc32c, crc32cCombine } from '../../store/crc32c.ts';
 import { batchPrefixBytes, lastSequence, type BatchHeader } from '../../protocol/record-batch.ts';
 import type { BatchEntry, BlockEntry } from './block-entry.ts';
 import { summarize, type IndexedBlock } from './container-index.ts';
-import { decodeIndexSection, encodeIndexSection } from './container-section.ts';
+import { decodeIndexSection, encodeIndexSection, type IndexSection } from './container-section.ts';
 import {
   decodeContainerHeader,
   encodeContainerHeader,
@@ -132,8 +132,15 @@ export function encodeContainer(input: ContainerInput): EncodedContainer {
     }
   }
 
+  assert(/^[0-9a-f]{32}$/.test(input.previousFooterHash), `footer hash ${input.previousFooterHash}`);
   const header = encodeContainerHeader(input);
-  const indexBytes = encodeIndexSection(header, indexed, input.formatVersion, input.writerTimeMs);
+  const indexBytes = encodeIndexSection(
+    header,
+    input.previousFooterHash,
+    indexed,
+    input.formatVersion,
+    input.writerTimeMs,
+  );
   const footer = encodeFooter(input, indexBytes, headerBytes + bodySizeBytes, bodyCrc);
   let crc = crc32cCombine(crc32c(header), bodyCrc, bodySizeBytes);
   crc = crc32c(footer, crc32c(indexBytes, crc));
@@ -245,7 +252,6 @@ function encodeFooter(
   footer.writeUInt32BE(indexBytes.length, 8);
   footer.writeUInt32BE(crc32c(indexBytes), 12);
   footer.writeUInt32BE(bodyCrc, 16);
-  assert(/^[0-9a-f]{32}$/.test(input.previousFooterHash), `footer hash ${input.previousFooterHash}`);
   footer.write(input.previousFooterHash, 20, 16, 'hex');
   writeInt64(footer, indexPosition + indexBytes.length + footerBytes, 36);
   footer.writeUInt16BE(input.formatVersion, 44);
@@ -282,12 +288,17 @@ export function decodeContainerTail(
   if (crc32c(indexBytes) !== footer.indexCrc32c) {
     throw new LogFormatError('CHECKSUM', where, `the CRC of its index does not match: ${corruptAdvice}`);
   }
-  const { header, index } = decodeIndexSection(indexBytes, footer.indexPosition - headerBytes, where);
-  if (header.formatVersion !== footer.formatVersion) {
+  const section = decodeIndexSection(indexBytes, footer.indexPosition - headerBytes, where);
+  const { header, index } = section;
+  if (
+    header.formatVersion !== footer.formatVersion ||
+    section.previousFooterHash !== footer.previousFooterHash
+  ) {
     throw new LogFormatError(
       'INVALID',
       where,
-      `its index has format version ${header.formatVersion}, its footer ${footer.formatVersion}: ${corruptAdvice}`,
+      `its index says version ${header.formatVersion} after ${section.previousFooterHash}, its footer ` +
+        `${footer.formatVersion} after ${footer.previousFooterHash}: ${corruptAdvice}`,
     );
   }
   return { kind: 'decoded', header, footer: { ...header, ...footer }, index, indexBytes };
@@ -352,11 +363,8 @@ function checkBlocks(
   return bodyCrc;
 }
 
-/** The blocks of an index as a checkpoint keeps it (`indexBytes`). Exactly what `decodeContainerTail` gave for its slot. */
-export function decodeIndexBytes(
-  indexBytes: Uint8Array,
-  where: string,
-): { header: ContainerHeader; index: BlockEntry[] } {
+/** The index as a checkpoint keeps it (`indexBytes`): exactly what `decodeContainerTail` tells about its slot. */
+export function decodeIndexBytes(indexBytes: Uint8Array, where: string): IndexSection {
   return decodeIndexSection(indexBytes, undefined, where);
 }
 

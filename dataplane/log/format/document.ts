@@ -15,9 +15,7 @@ const kindCodes = {
   trim: 4,
   session: 5,
   checkpoint: 6,
-  cluster: 7,
-  probe: 8,
-  'pid-block': 9,
+  'pid-block': 7,
 } as const;
 
 const kinds = new Map<number, DocumentKind>(
@@ -25,7 +23,7 @@ const kinds = new Map<number, DocumentKind>(
 );
 
 /**
- * The frame around everything that is not a slot or a segment. Integers are big-endian.
+ * The frame around what the log stores beside slots and segments. Integers are big-endian.
  *
  * ```
  *  0 magic "FIRD"    4 kind u8    5 compression u8 (0 none, 1 zstd)    6 format version u16

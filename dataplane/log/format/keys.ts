@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
+import { clusterKey } from '../../cluster/cluster-state.ts';
 
 /**
  * Where everything lies in the bucket, relative to the store's root. `hh` is two hexadecimal digits of a hash of the
  * segment after it: it spreads the load over the store's partitions, and nothing depends on its order.
  *
  * ```
- * meta/cluster, meta/pid-block             compare-and-swap
- * probe/<endpoint hash>.json               conformance record of a store endpoint
+ * meta/cluster                             the cluster's state, see dataplane/cluster         compare-and-swap
+ * meta/pid-block                           next free producer id                             compare-and-swap
+ * probe/<endpoint hash>.json               conformance of the store, see dataplane/store/probe
  * sess/<sid>                               birth record of a session         put-if-absent
  * wal/<hh>/<sid>/<slot, 20 digits>         WAL slot                          put-if-absent, immutable
  * wal/<hh>/<sid>/ck-<slot, 20 digits>      checkpoint of the slots below     put-if-absent, immutable
@@ -22,7 +24,6 @@ import assert from 'node:assert/strict';
  * No key is a `/`-prefix of another. Keys are built from ids this process made or validated: a bad one is a bug here
  * (assertion). The parse functions take any string and answer `undefined` for what is not such a key.
  */
-export const clusterKey = 'meta/cluster';
 export const pidBlockKey = 'meta/pid-block';
 
 export const sessionsPrefix = 'sess/';
@@ -59,10 +60,6 @@ export function parseGroupId(value: string): { topicId: string; groupIndex: numb
   if (!group.test(value)) return undefined;
   const groupIndex = Number(value.slice(33));
   return Number.isSafeInteger(groupIndex) ? { topicId: value.slice(0, 32), groupIndex } : undefined;
-}
-
-export function probeKey(endpointHash: string): string {
-  return `probe/${checked(endpointHash, /^[0-9a-f]+$/)}.json`;
 }
 
 export function sessionKey(sid: string): string {
