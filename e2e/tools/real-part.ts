@@ -12,7 +12,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-interface RealPart {
+export interface RealPart {
   /** The folder's name in the cache: name and version. */
   readonly folder: string;
   /** What exists in the folder once it is installed, relative to it. */
@@ -69,8 +69,12 @@ export class RealPartMissingError extends Error {
  * once a machine. Safe under concurrent runs: the folder appears by one rename, and a lock keeps others from doing the
  * same work at the same time.
  */
-export async function installRealPart(name: RealPartName, cache: string = cacheFolder()): Promise<string> {
-  const part: RealPart = realParts[name];
+export function installRealPart(name: RealPartName): Promise<string> {
+  return installInto(cacheFolder(), name, realParts[name]);
+}
+
+/** `installRealPart` for any part and cache. */
+export async function installInto(cache: string, name: string, part: RealPart): Promise<string> {
   const folder = path.join(cache, part.folder);
   const executable = path.join(folder, part.executable);
   if (existsSync(executable)) return executable;
