@@ -9,7 +9,7 @@ import type {
   Suspicion,
 } from './cluster-state.ts';
 import { addressPattern, maxBrokerId, namePattern } from './cluster-json.ts';
-import { brokerOfSid } from './ownership.ts';
+import { brokerOfSid, isDeadSid } from './ownership.ts';
 
 export interface Registration {
   readonly id: number;
@@ -25,7 +25,8 @@ export interface Registration {
  * the groups of the id go to the new session by takeover, each under a new generation: so a process of the old session
  * that has not noticed yet finds its generation outdated in every manifest the new one has touched.
  *
- * A process whose id was given to another process must exit, not register again: that is its own duty.
+ * A process whose id was given to another process must exit, not register again: that is its own duty. Registering a
+ * session that lives already changes nothing, so a process that does not know the outcome of its registration repeats it.
  */
 export function registerBroker(
   state: ClusterState,
@@ -35,10 +36,11 @@ export function registerBroker(
   const invalid = registrationProblem(registration);
   if (invalid !== undefined) return invalid;
   const named = brokerOfSid(state, sid);
+  if (named?.id === id && named.entry.state !== 'dead') return state;
   if (named !== undefined) {
     return new ChangeRefused(
       'SID_REUSED',
-      `broker ${id} cannot register session ${sid}: broker ${named.id} has it already; mint a new session id`,
+      `broker ${id} cannot register session ${sid}: broker ${named.id} has it already (${named.entry.state}); mint a new session id`,
     );
   }
   const unsupported = formatProblem(`broker ${id}`, registration.supportedFormat, state.formatVersion);
@@ -59,13 +61,14 @@ export function registerBroker(
 
 /**
  * A process whose session died goes on under a new one. Only while its own entry still names the dead session: if it
- * names another one, another process has the id and this one must exit.
+ * names another one, another process has the id and this one must exit. May be repeated with the same new session.
  */
 export function mintSid(
   state: ClusterState,
   session: { readonly id: number; readonly deadSid: string; readonly newSid: string },
 ): ClusterState | ChangeRefused {
   const { id, deadSid, newSid } = session;
+  if (state.brokers.get(id)?.sid === newSid && !isDeadSid(state, newSid)) return state;
   const entry = ownEntry(state, id, deadSid);
   if (entry instanceof ChangeRefused) return entry;
   if (entry.state !== 'dead') {
