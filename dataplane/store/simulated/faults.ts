@@ -7,8 +7,8 @@ import type { StoreOperation } from './latency.ts';
  *  - `requestLost`: the store never sees it; the client gets TIMEOUT or CONNECTION_LOST.
  *  - `answerLost`: applied, but the client gets TIMEOUT or CONNECTION_LOST.
  *  - `lateLanding` (writes): the client gives up as above, and the write is applied `landsLateMs` after it was sent.
- *  - `duplicate` (writes): the same request is applied twice, the second time up to `landsLateMs` later; the client gets
- *    the answer of one of the two, so a conditional write may see a 412 caused by itself.
+ *  - `duplicate` (writes): the same request is applied twice, the second time soon after or `landsLateMs` later; the
+ *    client gets the answer of the first or (see `secondAnswerShare`) the second.
  *  - `conflict` (conditional writes): 409, not applied.
  *  - `throttled`: 503 SlowDown, not applied.
  *  - `errorWithoutEffect`, `errorWithEffect`: 500; the client cannot tell them apart.
@@ -43,6 +43,11 @@ export interface Spell {
 export interface SimulatedStoreFaults extends AttemptFaults {
   /** Share of lost requests and answers that show as CONNECTION_LOST soon, instead of TIMEOUT after the attempt's time-out. */
   readonly connectionResetShare: number;
+  /**
+   * Share of duplicates whose second answer is the one that reaches the client. A conditional write then gets a 412
+   * because of itself, against what `object-store.ts` says of `condition-failed`: gateways that repeat requests do that.
+   */
+  readonly secondAnswerShare: number;
   /** When a late write lands, counted from its sending: spread evenly over the orders of magnitude. */
   readonly landsLateMs: { readonly min: number; readonly max: number };
   /** 503 SlowDown for this share of all requests, for a while. */
@@ -74,6 +79,7 @@ export const noFaults: SimulatedStoreFaults = {
   wrongRange: 0,
   undetectedCorruption: 0,
   connectionResetShare: 0.5,
+  secondAnswerShare: 0.5,
   landsLateMs: { min: 100, max: 600_000 },
   throttlingSpells: undefined,
   slowKeys: undefined,
@@ -98,6 +104,7 @@ export const allFaults: SimulatedStoreFaults = {
   wrongRange: 0.005,
   undetectedCorruption: 0,
   connectionResetShare: 0.5,
+  secondAnswerShare: 0.5,
   landsLateMs: { min: 100, max: 600_000 },
   throttlingSpells: { everyMs: 60_000, lastsMs: 2_000, share: 0.8 },
   slowKeys: { chance: 0.002, lastsMs: 10_000, factor: 30 },

@@ -8,7 +8,7 @@ import type { StoreAnswer, StoreRequest } from './request.ts';
 export interface StoreHost {
   readonly name: string;
   readonly runtime: Runtime;
-  readonly isAlive: boolean;
+  readonly state: 'running' | 'paused' | 'killed';
   send(leave: () => void): void;
   receive(arrive: () => void): void;
 }
@@ -18,7 +18,7 @@ export function unmanagedHost(name: string, runtime: Runtime): StoreHost {
   return {
     name,
     runtime,
-    isAlive: true,
+    state: 'running',
     send: (leave) => {
       leave();
     },

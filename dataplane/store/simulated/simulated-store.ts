@@ -1,6 +1,6 @@
 import type { Cancel, Runtime } from '../../runtime/runtime.ts';
 import { VirtualRandom } from '../../runtime/virtual-random.ts';
-import type { ObjectStore } from '../object-store.ts';
+import type { ETag, ObjectStore } from '../object-store.ts';
 import { SimulatedConnection } from './connection.ts';
 import type { StoreCounters } from './counters.ts';
 import { noFaults } from './faults.ts';
@@ -178,6 +178,20 @@ export class SimulatedStore {
   /** Refuses all writes with this code; `undefined` leaves it to the faults again. */
   setReadOnly(as: ReadOnlyAs | undefined): void {
     this.#weather.setReadOnly(as);
+  }
+
+  /** Puts an object there without a request: old data, damage, another version's format. Replaces what was there. */
+  plant(key: string, bytes: Uint8Array, id?: string): ETag {
+    const request = { operation: 'put', key, bytes: Uint8Array.from(bytes), id } as const;
+    const answer = this.#objects.put(request, 0, 0);
+    if (answer.kind !== 'written')
+      throw new Error(`${JSON.stringify(key)} cannot be planted: ${answer.kind}`);
+    return answer.etag;
+  }
+
+  /** Takes an object away without a request. Whether there was one. */
+  remove(key: string): boolean {
+    return this.#objects.delete(key);
   }
 
   /** Gives the next matching request(s) this fate, whatever the faults say. The first matching interception counts. */

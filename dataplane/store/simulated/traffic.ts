@@ -57,6 +57,7 @@ export class StoreTraffic {
 
   /** Sends a request, if its process still can. */
   submit(flight: Flight): void {
+    if (flight.host.state === 'killed') return;
     if (!this.onRequest.isEmpty) this.onRequest.call(requestEvent(flight, this.#environment.monotonicMs()));
     flight.host.send(() => {
       this.#transmit(flight);
@@ -236,7 +237,7 @@ export class StoreTraffic {
     const { request } = flight;
     const refusal = this.#refusal(flight);
     if (refusal !== undefined) return refusal;
-    const isLate = flight.isSettled || !flight.host.isAlive;
+    const isLate = flight.isSettled || flight.host.state === 'killed';
     if (isLate && isWrite(request.operation)) this.counters.lateLandings++;
     if (isDuplicate) this.counters.duplicates++;
     const before = this.onApply.isEmpty ? undefined : this.#objects.get(request.key)?.info.etag;
@@ -353,9 +354,11 @@ export class StoreTraffic {
     }
     const event = requestEvent(flight, this.#environment.monotonicMs());
     this.onAnswer.call({ ...event, answer: answer.kind === 'failed' ? answer.code : answer.kind });
-    flight.host.receive(() => {
-      this.#settle(flight, answer);
-    });
+    if (flight.host.state === 'running') this.#settle(flight, answer);
+    else
+      flight.host.receive(() => {
+        this.#settle(flight, answer);
+      });
   }
 
   #settle(flight: Flight, answer: StoreAnswer): void {

@@ -132,7 +132,7 @@ export class StoreWeather {
         return {
           kind: 'duplicate',
           afterMs: this.#random.chance(0.5) ? this.#landsLateMs() : this.#random.between(0, 50),
-          answer: this.#random.chance(0.5) ? 'first' : 'second',
+          answer: this.#random.chance(this.#faults.secondAnswerShare) ? 'second' : 'first',
         };
       case 'conflict':
         if (request.ifAbsent !== true && request.ifMatch === undefined) return undefined;
