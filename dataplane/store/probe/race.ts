@@ -1,0 +1,201 @@
+import { abortReason } from '../../runtime/runtime.ts';
+import { StoreError } from '../errors.ts';
+import type { ETag, ObjectStore, Precondition } from '../object-store.ts';
+import { Inconclusive, Violation } from './errors.ts';
+import { bodyOf } from './probe-ground.ts';
+import type { ProbeGround } from './probe-ground.ts';
+
+/** What one writer of a race was told. */
+export type Told =
+  | { readonly kind: 'won'; readonly etag: ETag }
+  | { readonly kind: 'lost' }
+  /** An error: `landed` says whether this write can have taken effect nevertheless. */
+  | { readonly kind: 'error'; readonly landed: 'no' | 'maybe'; readonly code: string };
+
+export interface Racer {
+  readonly id: string;
+  readonly body: Uint8Array;
+  readonly told: Told;
+}
+
+/** What a handle shows after the race: as it was before, or an object with this id, ETag and bytes. */
+export type Shown =
+  | { readonly kind: 'untouched' }
+  | {
+      readonly kind: 'object';
+      readonly id: string | undefined;
+      readonly etag: ETag;
+      readonly body: Uint8Array;
+    };
+
+export type RaceVerdict =
+  | { readonly kind: 'one-winner'; readonly winner: Racer }
+  /** Nobody won. `errors`: how many writers got an error, which may explain it. */
+  | { readonly kind: 'no-winner'; readonly errors: number; readonly example: string | undefined }
+  | { readonly kind: 'violation'; readonly what: string };
+
+/**
+ * Judges a race of writers with the same condition, of whom exactly one may take effect.
+ *
+ * The winner is whom the object names, not who was told so: an answer can be lost on its way, and where a network repeats
+ * a request the repetition is told 412. That is how Firn itself reads a 412. What no loss of answers can explain is a
+ * violation: two winners, a winner whose object is not there, an object that nobody wrote, torn bytes.
+ */
+export function judgeRace(racers: readonly Racer[], shown: Shown): RaceVerdict {
+  const won = racers.filter(({ told }) => told.kind === 'won');
+  if (won.length > 1) {
+    return violation(
+      `${won.length} of ${racers.length} writers with the same condition were told they had won`,
+    );
+  }
+  if (shown.kind === 'untouched') {
+    if (won.length === 1)
+      return violation('a writer was told it had won, and a GET after it does not show its object');
+    const errors = racers.flatMap(({ told }) => (told.kind === 'error' ? [told.code] : []));
+    return { kind: 'no-winner', errors: errors.length, example: errors[0] };
+  }
+  const winner = racers.find(({ id }) => id === shown.id);
+  if (winner === undefined) {
+    return violation(`after the race the object has the id ${JSON.stringify(shown.id)}, which no writer had`);
+  }
+  const [told] = won;
+  if (told !== undefined && told !== winner) {
+    return violation(
+      'one writer was told it had won, and the object is that of another writer: both took effect',
+    );
+  }
+  if (winner.told.kind === 'error' && winner.told.landed === 'no') {
+    return violation(
+      `the object is that of a writer that got ${winner.told.code}, which says that nothing was written`,
+    );
+  }
+  if (Buffer.compare(winner.body, shown.body) !== 0) {
+    return violation(`the object has the winner's id but not its ${winner.body.byteLength} bytes`);
+  }
+  if (winner.told.kind === 'won' && winner.told.etag !== shown.etag) {
+    return violation(`the winner was told ETag ${winner.told.etag}, and GET shows ${shown.etag}`);
+  }
+  return { kind: 'one-winner', winner };
+}
+
+function violation(what: string): RaceVerdict {
+  return { kind: 'violation', what };
+}
+
+/** The ground on which one race is run: a key in the state that the condition asks for. */
+export interface Start {
+  readonly key: string;
+  readonly condition: Precondition & ({ readonly ifAbsent: true } | { readonly ifMatch: ETag });
+  /** Set when the key was deleted before: a contradiction may then be a late copy of that delete. */
+  readonly afterDelete?: boolean;
+}
+
+const maxErrorAttempts = 8;
+const maxSilentAttempts = 3;
+
+/**
+ * Runs one round: `ground.racers` writers at once, spread over all handles, then a GET through every handle. A round in
+ * which nobody won is run again on another key; eight such rounds with errors are {@link Inconclusive}, three without
+ * any error a {@link Violation}.
+ */
+export async function race(
+  ground: ProbeGround,
+  sizeBytes: number,
+  prepare: () => Promise<Start>,
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const start = await prepare();
+    const racers = await runRacers(ground, start, sizeBytes);
+    const verdict = await judgeEverywhere(ground, start, racers);
+    if (verdict.kind === 'one-winner') return;
+    if (verdict.kind === 'violation') {
+      if (start.afterDelete !== true) throw new Violation(verdict.what);
+      ground.doubt(verdict.what);
+    } else if (verdict.errors === 0 && attempt >= maxSilentAttempts) {
+      throw new Violation(
+        `all ${racers.length} writers were told that their condition failed, though it held for one of them`,
+      );
+    } else if (attempt >= maxErrorAttempts) {
+      throw new Inconclusive(
+        `${attempt} races in a row had no winner, in the last one ${verdict.errors} of ${racers.length} writers ` +
+          `got an error (${verdict.example})`,
+      );
+    }
+    await ground.backOff(attempt);
+  }
+}
+
+/**
+ * Opens the connections that a race needs, so that no writer of it comes late because it has to connect first: as many
+ * requests at once as there will be writers.
+ */
+export async function warmUp(ground: ProbeGround): Promise<void> {
+  const key = ground.freshKey('warm-up');
+  await Promise.all(Array.from({ length: ground.racers }, (_, i) => ground.head(ground.handle(i), key)));
+}
+
+async function runRacers(ground: ProbeGround, start: Start, sizeBytes: number): Promise<Racer[]> {
+  const entrants = Array.from({ length: ground.racers }, () => {
+    const id = ground.freshId('racer');
+    return { id, body: bodyOf(id, sizeBytes) };
+  });
+  // All writers are started in one turn of the event loop, before any answer can be read.
+  return await Promise.all(
+    entrants.map(async ({ id, body }, i) => ({
+      id,
+      body,
+      told: await tell(ground, ground.handle(i), start, id, body),
+    })),
+  );
+}
+
+async function tell(
+  ground: ProbeGround,
+  handle: ObjectStore,
+  { key, condition }: Start,
+  id: string,
+  body: Uint8Array,
+): Promise<Told> {
+  try {
+    const result = await handle.put(key, body, { ...condition, id, signal: ground.signal });
+    return result.kind === 'written' ? { kind: 'won', etag: result.etag } : { kind: 'lost' };
+  } catch (error) {
+    if (ground.signal.aborted) throw abortReason(ground.signal);
+    if (!(error instanceof StoreError && error.retriable)) throw error;
+    return { kind: 'error', landed: error.landed, code: error.code };
+  }
+}
+
+/**
+ * All handles must show the same outcome. Where no writer was told that it had won, its write may land between two reads:
+ * so only a handle read after one that showed the object must show it too.
+ */
+async function judgeEverywhere(
+  ground: ProbeGround,
+  start: Start,
+  racers: readonly Racer[],
+): Promise<RaceVerdict> {
+  // Begin with a connection that the winner did not use.
+  const winner = racers.findIndex(({ told }) => told.kind === 'won');
+  let first: RaceVerdict | undefined;
+  for (let i = 1; i <= ground.handles.length; i++) {
+    const verdict = judgeRace(racers, await show(ground, ground.handle(winner + i), start));
+    if (verdict.kind === 'violation') return verdict;
+    if (first?.kind === 'one-winner' && verdict.kind === 'no-winner')
+      return {
+        kind: 'violation',
+        what: 'one connection shows the winner, and a later GET on another does not',
+      };
+    if (first === undefined || first.kind === 'no-winner') first = verdict;
+  }
+  return first ?? { kind: 'violation', what: 'there is no handle to read with' };
+}
+
+async function show(ground: ProbeGround, handle: ObjectStore, { key, condition }: Start): Promise<Shown> {
+  const got = await ground.read(handle, key);
+  if (got.kind === 'found' && got.info.etag !== condition.ifMatch)
+    return { kind: 'object', id: got.info.id, etag: got.info.etag, body: got.body };
+  if (got.kind === 'absent' && condition.ifMatch !== undefined)
+    throw new Violation('the object was there before the race and is gone after it');
+  return { kind: 'untouched' };
+}
