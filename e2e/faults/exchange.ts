@@ -12,9 +12,14 @@ export interface ExchangeSurroundings {
   readonly counter: ProxyCounter;
   /** Aborts when the proxy stops: every wait ends and every request under way is destroyed. */
   readonly stopping: AbortSignal;
+  /** Aborts when requests that wait to land late are to land now. */
+  landNow(): AbortSignal;
   /** Takes over work that goes on after its client has gone. */
   inBackground(work: Promise<void>): void;
 }
+
+/** What a timer can wait. */
+const maxDelayMs = 2 ** 31 - 1;
 
 /** One request of a client and what becomes of it. */
 export class Exchange {
@@ -109,16 +114,17 @@ export class Exchange {
 
   /** A late request or second copy: on a connection of its own, its answer seen by nobody. */
   async #land(body: Buffer, delayMs: number): Promise<void> {
-    try {
-      await this.#pause(delayMs);
-    } catch {
-      this.#around.counter.neverLanded();
+    const { stopping, counter } = this.#around;
+    const signal = AbortSignal.any([stopping, this.#around.landNow()]);
+    await pause(Math.min(delayMs, maxDelayMs), undefined, { signal }).catch(() => undefined);
+    if (stopping.aborted) {
+      counter.neverLanded();
       return;
     }
     const answer = await this.#send(body, false);
     if (answer === undefined) return;
     await drained(answer);
-    this.#around.counter.landedLate();
+    counter.landedLate();
   }
 
   async #send(body: Buffer, agent: Agent | false): Promise<IncomingMessage | undefined> {

@@ -175,15 +175,24 @@ test('a black hole answers nothing until the client gives up', async (t) => {
 
 test('a late request lands after its client was reset', async (t) => {
   const { call, seen, proxy } = await stage(t, [
-    { name: 'late', methods: ['PUT'], fault: { kind: 'late', delay: 200, client: 'reset' } },
+    { name: 'late', methods: ['PUT'], fault: { kind: 'late', delay: Infinity, client: 'reset' } },
   ]);
   const body = Buffer.alloc(200_000, 'late');
   await assert.rejects(call('PUT', '/k', body));
   assert.equal(seen.length, 0);
-  await proxy.settled();
+  await proxy.release();
   assert.equal(seen.length, 1);
   assert.ok(seen[0]?.body.equals(body));
   assert.equal(proxy.counts().landedLate, 1);
+});
+
+test('a late request lands by itself once its time has come', async (t) => {
+  const { call, seen, proxy } = await stage(t, [
+    { name: 'late', fault: { kind: 'late', delay: { minMs: 1, maxMs: 20 }, client: 'reset' } },
+  ]);
+  await assert.rejects(call('PUT', '/k', 'x'));
+  await proxy.settled();
+  assert.equal(seen.length, 1);
 });
 
 test('stopping the proxy cancels what has not landed', async (t) => {

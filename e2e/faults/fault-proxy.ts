@@ -37,6 +37,7 @@ export class FaultProxy {
   readonly #background = new Set<Promise<void>>();
   readonly #sockets = new Set<Socket>();
   readonly #pairs = new WeakMap<Socket, ConnectionPair>();
+  #landNow = new AbortController();
   #planner: FaultPlanner;
   #url = '';
 
@@ -51,6 +52,7 @@ export class FaultProxy {
       upstream: { hostname: target.hostname, port: Number(target.port || 80) },
       counter: this.#counter,
       stopping: this.#stopping.signal,
+      landNow: () => this.#landNow.signal,
       inBackground: (work) => {
         const tracked = work.finally(() => {
           this.#background.delete(tracked);
@@ -104,6 +106,13 @@ export class FaultProxy {
   /** Forgets the counts by method; those of rules stay, since `skip` and `count` depend on them. */
   resetCounts(): void {
     this.#counter.reset();
+  }
+
+  /** Lets everything that waits to land late land now, and resolves when it has. */
+  async release(): Promise<void> {
+    this.#landNow.abort();
+    this.#landNow = new AbortController();
+    await this.settled();
   }
 
   /** Resolves when no late request or second copy is still to come. */

@@ -23,7 +23,10 @@ export type Fault =
   | { readonly kind: 'reset'; readonly effect: 'none' | 'applied' }
   /** No answer, connection open, until the client gives up. */
   | { readonly kind: 'black-hole'; readonly effect: 'none' | 'applied' }
-  /** The client's connection is reset at once (or left without an answer); the server gets the request `delay` later. */
+  /**
+   * The client's connection is reset at once (or left without an answer); the server gets the request `delay` later, or
+   * when `release()` is called. `delay: Infinity` waits for that alone.
+   */
   | { readonly kind: 'late'; readonly delay: DelayMs; readonly client: 'reset' | 'black-hole' }
   /** The server gets the request again, `delay` after its first answer. The client sees the one or the other answer. */
   | { readonly kind: 'duplicate'; readonly delay: DelayMs; readonly answer: 'first' | 'second' }
