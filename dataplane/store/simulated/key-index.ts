@@ -17,10 +17,9 @@ export class KeyIndex {
   /** Notes a new key. It may have been here before. */
   add(key: string): void {
     this.#added.push(key);
-    if (this.#compare === compareUnits && /[\ud800-\udfff]/.test(key)) {
-      this.#compare = compareUtf8;
-      this.#sorted.sort(compareUtf8);
-    }
+    this.#mindSurrogates(key);
+    // Keys that have come and gone must not pile up where nobody ever lists.
+    if (this.#added.length > 4096 + this.#sorted.length) this.#merged();
   }
 
   noteRemoved(): void {
@@ -29,6 +28,8 @@ export class KeyIndex {
 
   /** The existing keys with this prefix and after `after`, in order. */
   *from(prefix: string, after: string | undefined): Generator<string> {
+    this.#mindSurrogates(prefix);
+    if (after !== undefined) this.#mindSurrogates(after);
     const sorted = this.#merged();
     let at = this.#firstAtOrAfter(prefix);
     if (after !== undefined) {
@@ -55,6 +56,13 @@ export class KeyIndex {
     }
     this.#added = [];
     return this.#sorted;
+  }
+
+  /** Once a key with surrogates has been seen, the cheap comparison is wrong. */
+  #mindSurrogates(key: string): void {
+    if (this.#compare === compareUtf8 || !/[\ud800-\udfff]/.test(key)) return;
+    this.#compare = compareUtf8;
+    this.#sorted.sort(compareUtf8);
   }
 
   #firstAtOrAfter(key: string): number {
