@@ -95,7 +95,6 @@ function encodeBatches(writer: ByteWriter, block: BlockEntry, writerTimeMs: numb
     const delta = batch.maxTimestampMs - timestampMs;
     const whole = Math.abs(delta) >= maxTimestampDelta;
     const gap = batch.baseOffset - expectedOffset;
-    assert(gap >= 0, `offset ${batch.baseOffset} comes after ${expectedOffset - 1} in the same block`);
     writer.uint8(
       (withProducer ? hasProducer : 0) |
         (same ? sameProducer : 0) |

@@ -106,8 +106,8 @@ const maxNoteBytes = 65_536;
  * record bytes comes from their headers: a block's CRC is combined from the CRCs that the batches carry. Should one of
  * them be wrong after all, the CRC of the whole is wrong too and the store refuses the object.
  *
- * A slot of 64 partitions with one batch of 16 KiB each: 0.15 ms (1 MiB copied nowhere); `decodeContainerTail` of it:
- * 0.06 ms. Two shared cores, Node 24.
+ * A slot of 64 partitions with one batch of 16 KiB each: 0.07 ms; of 1,024 batches of 1 KiB: 0.45 ms.
+ * `decodeContainerTail` of them: 0.03 and 0.09 ms. Measured on two shared cores, Node 24.
  */
 export function encodeContainer(input: ContainerInput): EncodedContainer {
   const indexed: IndexedBlock[] = [];
@@ -168,12 +168,13 @@ function describeBlock(block: BlockInput, position: number, kind: ContainerHeade
     let at = 0;
     while (at < bytes.length) {
       const header = batches[next++];
-      assert(header !== undefined, `the block of ${topicId}-${partition} has more bytes than batches`);
+      // No assert() in this loop: it would build its message for every batch.
+      if (header === undefined) assert.fail(`the block of ${topicId}-${partition} has too many bytes`);
       assertSame(bytes, at, header, leaderEpoch, kind);
-      assert(
-        kind === 'segment' ? header.baseOffset >= expectedOffset : header.baseOffset === expectedOffset,
-        `batch at offset ${header.baseOffset} of ${topicId}-${partition}, ${expectedOffset} was expected`,
-      );
+      const gap = header.baseOffset - expectedOffset;
+      if (gap < 0 || (gap > 0 && kind !== 'segment')) {
+        assert.fail(`${topicId}-${partition}: offset ${header.baseOffset} follows ${expectedOffset - 1}`);
+      }
       expectedOffset = header.baseOffset + header.lastOffsetDelta + 1;
       crc = crc32c(bytes.subarray(at, at + batchPrefixBytes), crc);
       crc = crc32cCombine(crc, header.crc, header.sizeBytes - batchPrefixBytes);
@@ -213,16 +214,20 @@ function assertSame(
   leaderEpoch: number,
   kind: ContainerHeader['kind'],
 ): void {
-  assert(at + header.sizeBytes <= bytes.length, 'a batch lies in two pieces');
+  if (at + header.sizeBytes > bytes.length) assert.fail('a batch lies in two pieces');
   const epoch = bytes.readInt32BE(at + 12);
-  assert(
+  const same =
     bytes.readInt32BE(at + 8) + 12 === header.sizeBytes &&
-      readInt64(bytes, at) === header.baseOffset &&
-      bytes.readUInt32BE(at + 17) === header.crc &&
-      bytes.readInt32BE(at + 23) === header.lastOffsetDelta &&
-      (kind === 'segment' ? epoch <= leaderEpoch : epoch === leaderEpoch),
-    `the bytes of the batch at offset ${header.baseOffset} are not those of its header, or of epoch ${epoch} instead of ${leaderEpoch}`,
-  );
+    readInt64(bytes, at) === header.baseOffset &&
+    bytes.readUInt32BE(at + 17) === header.crc &&
+    bytes.readInt32BE(at + 23) === header.lastOffsetDelta &&
+    (kind === 'segment' ? epoch <= leaderEpoch : epoch === leaderEpoch);
+  if (!same) {
+    assert.fail(
+      `the bytes of the batch at offset ${header.baseOffset} are not those of its header, ` +
+        `or of epoch ${epoch} instead of ${leaderEpoch}`,
+    );
+  }
 }
 
 export function describeBatch(header: BatchHeader): BatchEntry {

@@ -24,7 +24,7 @@ export class LogFormatError extends Error {
 
   /** @param what what is wrong and what to do about it; the key is put in front. */
   constructor(code: LogFormatErrorCode, where: string, what: string, cause?: unknown) {
-    super(`${where}: ${what}`, { cause });
+    super(`${where}: ${what}`, cause === undefined ? undefined : { cause });
     this.name = 'LogFormatError';
     this.code = code;
     this.where = where;

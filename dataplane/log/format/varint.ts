@@ -38,7 +38,8 @@ export class ByteWriter {
   }
 
   varint(value: number): void {
-    assert(Number.isSafeInteger(value) && value >= 0, `varint ${value}`);
+    // No assert(): it would build its message every time.
+    if (!Number.isSafeInteger(value) || value < 0) assert.fail(`varint ${value}`);
     this.#reserve(8);
     let rest = value;
     while (rest >= 2 ** 31) {
@@ -79,7 +80,7 @@ export class ByteWriter {
 /** The bytes are not what a {@link ByteWriter} wrote. Callers say which object it was. */
 export class MalformedBytesError extends Error {
   constructor(what: string, cause?: unknown) {
-    super(what, { cause });
+    super(what, cause === undefined ? undefined : { cause });
     this.name = 'MalformedBytesError';
   }
 }
@@ -154,7 +155,7 @@ export class ByteReader {
 
 /** Writes a signed 64-bit integer within ±2^53, big-endian; returns the position after it. */
 export function writeInt64(bytes: Buffer, value: number, position: number): number {
-  assert(Number.isSafeInteger(value), `64-bit field ${value}`);
+  if (!Number.isSafeInteger(value)) assert.fail(`64-bit field ${value}`);
   bytes.writeInt32BE(Math.floor(value / 2 ** 32), position);
   return bytes.writeUInt32BE(value >>> 0, position + 4);
 }
