@@ -1,0 +1,415 @@
+import { ClusterClient } from '../cluster/cluster-client.ts';
+import type { ClusterState, BrokerEntry, FormatRange } from '../cluster/cluster-state.ts';
+import { mintSid, registerBroker } from '../cluster/broker-changes.ts';
+import { clearFrom } from '../cluster/reassign.ts';
+import { forgetGroups } from '../cluster/topic-changes.ts';
+import type { Cancel, Runtime } from '../runtime/runtime.ts';
+import { sleep } from '../runtime/runtime.ts';
+import { createOnce } from '../store/create-once.ts';
+import type { ObjectStore } from '../store/object-store.ts';
+import { AppendBudget } from './append-budget.ts';
+import { LogError } from './errors.ts';
+import { formatVersion as ownFormatVersion, newestReadableFormatVersion } from './format/version.ts';
+import { sessionKey } from './format/keys.ts';
+import { encodeSessionRecord } from './format/session-record.ts';
+import { HotCache } from './hot-cache.ts';
+import { newLogCounters } from './log-context.ts';
+import type { LogContext } from './log-context.ts';
+import { LogSession } from './log-session.ts';
+import type { AppendOptions, AppendResult, Served } from './log-session.ts';
+import type { LogOptions } from './options.ts';
+import { defaultLogOptions } from './options.ts';
+import { PartitionReader } from './read/partition-reader.ts';
+import type { ReadResult } from './read/partition-reader.ts';
+import { WalSession } from './session.ts';
+import { sweepDeadSessions } from './sweep.ts';
+import { WalReader } from './wal-reader.ts';
+
+export interface BrokerLogEnvironment {
+  readonly store: ObjectStore;
+  readonly runtime: Runtime;
+  readonly identity: {
+    readonly id: number;
+    readonly zone: string;
+    readonly address: string;
+    readonly listeners: BrokerEntry['listeners'];
+    readonly podUid: string;
+    readonly version: string;
+  };
+  readonly options?: Partial<LogOptions> | undefined;
+  readonly pollMs?: number | undefined;
+  readonly supportedFormat?: FormatRange | undefined;
+  /** Something went wrong that is retried. */
+  readonly onProblem: (what: string, error: unknown) => void;
+  /** This process must exit: its broker id belongs to another process now. */
+  readonly onReplaced: (error: LogError) => void;
+}
+
+/**
+ * The log of one broker process: everything a broker needs of the object store. It registers under its id, serves the
+ * groups that `meta/cluster` assigns to it, and keeps nothing that the store does not have.
+ */
+export class BrokerLog {
+  readonly cluster: ClusterClient;
+  readonly context: LogContext;
+  readonly budget: AppendBudget;
+  readonly #environment: BrokerLogEnvironment;
+  readonly #options: LogOptions;
+  readonly #runtime: Runtime;
+  readonly #hotCache: HotCache;
+  readonly #reader: PartitionReader;
+  readonly #stopped = new AbortController();
+  readonly #sweptClean = new Set<string>();
+  readonly #timers = new Set<Cancel>();
+  readonly #serving = new Map<string, number>();
+  readonly #deleted = new Set<string>();
+  #reporting = false;
+  #log: LogSession | undefined;
+  #objectSequence = 0;
+  #draining = false;
+
+  constructor(environment: BrokerLogEnvironment) {
+    this.#environment = environment;
+    this.#runtime = environment.runtime;
+    this.#options = { ...defaultLogOptions, ...environment.options };
+    this.budget = new AppendBudget(this.#options.maxUnflushedBytes);
+    this.#hotCache = new HotCache(this.#options.hotCacheBytes);
+    const { store, runtime, identity } = environment;
+    this.context = {
+      store,
+      runtime,
+      options: this.#options,
+      wal: new WalReader(store),
+      broker: { id: identity.id, zone: identity.zone },
+      formatVersion: () => this.cluster.current?.formatVersion ?? ownFormatVersion,
+      nextObjectSequence: () => this.#objectSequence++,
+      flushed: (partition, blocks) => {
+        this.#log?.flushed(blocks);
+        this.#hotCache.add(partition, blocks);
+      },
+      counters: newLogCounters(),
+    };
+    this.#reader = new PartitionReader(this.context);
+    this.cluster = new ClusterClient({
+      store,
+      runtime,
+      sid: this.#mint(),
+      pollMs: environment.pollMs,
+      onPollFailure: (error) => {
+        environment.onProblem('meta/cluster could not be read', error);
+      },
+    });
+  }
+
+  /** The current session's part; `undefined` while there is none. */
+  get log(): LogSession | undefined {
+    return this.#log;
+  }
+
+  get sid(): string | undefined {
+    return this.#log?.session.sid;
+  }
+
+  /** Registers this broker and begins to serve. Resolves when it is registered. */
+  async start(): Promise<void> {
+    void this.cluster.run();
+    this.cluster.subscribe((state) => {
+      this.#onClusterState(state);
+    });
+    await this.#openSession('start');
+    this.#every(this.#options.housekeepingIntervalMs, () => this.#log?.housekeeping());
+    this.#every(this.#options.sweepIntervalMs, () => this.sweep());
+  }
+
+  /** Hands everything over, ends the session and leaves. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    await this.#log?.drain();
+    await this.stop();
+  }
+
+  /** Stops at once, without handing over: what a crash does, but for the timers. */
+  async stop(): Promise<void> {
+    this.#draining = true;
+    this.#stopped.abort(new LogError('SHUTTING_DOWN', 'the broker is shutting down'));
+    for (const cancel of this.#timers) cancel();
+    this.#timers.clear();
+    this.#log?.session.close();
+    await this.cluster.stop();
+  }
+
+  #mint(): string {
+    return Buffer.from(this.#runtime.random.bytes(16)).toString('hex');
+  }
+
+  /** P0 and the end of P3: a fresh sid, its birth record, its name in `meta/cluster`; it owns nothing yet. */
+  async #openSession(why: 'start' | { readonly deadSid: string }): Promise<void> {
+    const { store, identity } = this.#environment;
+    const runtime = this.#runtime;
+    for (let failures = 0; !this.#stopped.signal.aborted; failures++) {
+      const sid = this.#mint();
+      try {
+        const record = encodeSessionRecord(
+          {
+            sid,
+            broker: identity.id,
+            podUid: identity.podUid,
+            zone: identity.zone,
+            version: identity.version,
+            startedAtMs: Math.max(0, runtime.wallMs()),
+          },
+          this.context.formatVersion(),
+        );
+        await createOnce(store, runtime, {
+          key: sessionKey(sid),
+          body: record,
+          id: sid,
+          signal: this.#stopped.signal,
+        });
+        const registered = await this.#register(sid, why);
+        if (!registered) return;
+        this.#startSession(sid);
+        return;
+      } catch (error) {
+        if (this.#stopped.signal.aborted) return;
+        this.#environment.onProblem(`session ${sid} could not be registered`, error);
+        await sleep(
+          runtime,
+          this.#options.retryBackoffMs * 2 ** Math.min(failures, 6),
+          this.#stopped.signal,
+        ).catch(() => undefined);
+      }
+    }
+  }
+
+  async #register(sid: string, why: 'start' | { readonly deadSid: string }): Promise<boolean> {
+    const { identity, supportedFormat } = this.#environment;
+    const { id, zone, address, listeners } = identity;
+    const registration = {
+      id,
+      sid,
+      address,
+      listeners,
+      zone,
+      supportedFormat: supportedFormat ?? { min: ownFormatVersion, max: newestReadableFormatVersion },
+    };
+    const outcome = await this.cluster.change(
+      (state) => {
+        if (why === 'start') return registerBroker(state, registration);
+        const entry = state.brokers.get(id);
+        return entry?.sid === why.deadSid && entry.state !== 'dead'
+          ? registerBroker(state, registration)
+          : mintSid(state, { id, deadSid: why.deadSid, newSid: sid });
+      },
+      { newSession: sid, signal: this.#stopped.signal },
+    );
+    if (outcome.kind !== 'refused') return true;
+    if (outcome.refused.reason === 'SESSION_REPLACED') {
+      this.#environment.onReplaced(
+        new LogError(
+          'REPLACED',
+          `broker id ${id} belongs to another process now (session ${outcome.state.brokers.get(id)?.sid ?? 'unknown'}): this one must exit`,
+        ),
+      );
+      return false;
+    }
+    throw new LogError('SHUTTING_DOWN', `broker ${id} was not registered: ${outcome.refused.message}`);
+  }
+
+  #startSession(sid: string): void {
+    const session = new WalSession({
+      sid,
+      store: this.#environment.store,
+      runtime: this.#runtime,
+      options: this.#options,
+      formatVersion: this.context.formatVersion,
+      onDeath: (error) => {
+        this.#onDeath(sid, error);
+      },
+    });
+    this.#log = new LogSession({
+      session,
+      context: this.context,
+      budget: this.budget,
+      refreshCluster: async () => {
+        const state = await this.cluster.refresh(session.signal);
+        if (state === undefined) throw new LogError('CORRUPT_LOG', 'meta/cluster has disappeared');
+        return state;
+      },
+      onServing: (group, generation) => {
+        this.#serving.set(group, generation);
+        void this.#report();
+      },
+      onReleased: () => undefined,
+      onDeleted: (group) => {
+        this.#deleted.add(group);
+        void this.#report();
+      },
+      onProblem: this.#environment.onProblem,
+    });
+    const { current } = this.cluster;
+    if (current !== undefined) this.#onClusterState(current);
+  }
+
+  #onDeath(sid: string, error: LogError): void {
+    this.context.counters.sessionDeaths += 1;
+    this.#hotCache.clear();
+    this.#environment.onProblem(`session ${sid} died`, error);
+    if (!this.#draining) void this.#openSession({ deadSid: sid });
+  }
+
+  #onClusterState(state: ClusterState): void {
+    const log = this.#log;
+    if (log?.session.live !== true || this.#draining) return;
+    const { id } = this.#environment.identity;
+    const entry = state.brokers.get(id);
+    if (entry === undefined || entry.sid !== log.session.sid) {
+      if (state.applied.has(log.session.sid) || entry !== undefined)
+        log.session.die(`broker ${id} has another session, ${entry?.sid ?? 'none'}, in meta/cluster`);
+      return;
+    }
+    if (entry.state === 'dead') {
+      log.session.die('meta/cluster says it is dead');
+      return;
+    }
+    log.reconcile(state, id);
+  }
+
+  /** Tells `meta/cluster` what this broker serves now (ends hand-overs) and which deleted groups are empty. */
+  async #report(): Promise<void> {
+    if (this.#reporting) return;
+    this.#reporting = true;
+    try {
+      while ((this.#serving.size > 0 || this.#deleted.size > 0) && !this.#stopped.signal.aborted) {
+        const groups = [...this.#serving].map(([group, generation]) => ({ group, generation }));
+        const deleted = [...this.#deleted];
+        this.#serving.clear();
+        this.#deleted.clear();
+        const sid = this.sid;
+        if (sid === undefined) return;
+        const { id } = this.#environment.identity;
+        const handedOver = groups.filter(
+          ({ group }) => this.cluster.current?.assignments.get(group)?.from !== undefined,
+        );
+        if (handedOver.length > 0) {
+          await this.cluster.change(
+            (state) => clearFrom(state, { broker: { id, sid }, groups: handedOver }),
+            { signal: this.#stopped.signal },
+          );
+        }
+        if (deleted.length > 0) {
+          await this.cluster.change(
+            (state) =>
+              forgetGroups(
+                state,
+                deleted.filter((group) => state.assignments.has(group)),
+              ),
+            { signal: this.#stopped.signal },
+          );
+        }
+      }
+    } catch (error) {
+      if (!this.#stopped.signal.aborted)
+        this.#environment.onProblem('meta/cluster could not be told what is served', error);
+    } finally {
+      this.#reporting = false;
+    }
+  }
+
+  #every(intervalMs: number, work: () => Promise<unknown> | undefined): void {
+    const arm = (): void => {
+      const cancel = this.#runtime.after(intervalMs * (0.75 + this.#runtime.random.fraction() / 2), () => {
+        this.#timers.delete(cancel);
+        Promise.resolve(work())
+          .catch((error: unknown) => {
+            if (!this.#stopped.signal.aborted) this.#environment.onProblem('housekeeping failed', error);
+          })
+          .finally(() => {
+            if (!this.#stopped.signal.aborted) arm();
+          });
+      });
+      this.#timers.add(cancel);
+    };
+    arm();
+  }
+
+  /** One sweep of dead sessions' slots. */
+  async sweep(): Promise<void> {
+    const log = this.#log;
+    if (log?.session.live !== true) return;
+    const { session } = log;
+    await sweepDeadSessions({
+      context: this.context,
+      refreshCluster: async () => {
+        const state = await this.cluster.refresh(session.signal);
+        if (state === undefined) throw new LogError('CORRUPT_LOG', 'meta/cluster has disappeared');
+        return state;
+      },
+      deadSession: (sid) => log.deadSession(sid),
+      fencer: session.sid,
+      clean: this.#sweptClean,
+      signal: session.signal,
+    });
+  }
+
+  append(
+    topicId: string,
+    partition: number,
+    bytes: Uint8Array,
+    options?: AppendOptions,
+  ): Promise<AppendResult> {
+    const log = this.#log;
+    if (log === undefined)
+      return Promise.reject(new LogError('NOT_LEADER_OR_FOLLOWER', 'this broker has no session yet'));
+    return log.append(topicId, partition, bytes, options);
+  }
+
+  /**
+   * Record batches from `offset` on, whole batches, the first of which contains it; empty at the high watermark.
+   * OFFSET_OUT_OF_RANGE below the log start, and above the end once it is certain that the end is the end.
+   */
+  async read(
+    topicId: string,
+    partition: number,
+    offset: number,
+    maxBytes: number,
+    signal?: AbortSignal,
+  ): Promise<ReadResult> {
+    const served = this.#served(topicId, partition);
+    const { session } = served.group;
+    if (session.confirmationAgeMs > this.#options.readConfirmationMs) await session.confirm();
+    else if (session.confirmationAgeMs > this.#options.readConfirmationMs / 2)
+      void session.confirm().catch(() => undefined);
+    if (offset > served.partition.highWatermark) {
+      await session.confirm();
+      if (offset > served.partition.highWatermark) {
+        throw new LogError(
+          'OFFSET_OUT_OF_RANGE',
+          `offset ${offset} of ${topicId}/${partition} is above the log end ${served.partition.highWatermark}`,
+        );
+      }
+    }
+    return this.#reader.read(served, offset, maxBytes, signal);
+  }
+
+  /** The offset after the last durable record. Confirmed: it includes all that any owner acknowledged before the call. */
+  async endOffset(topicId: string, partition: number): Promise<number> {
+    const served = this.#served(topicId, partition);
+    await served.group.session.confirm();
+    return served.partition.highWatermark;
+  }
+
+  startOffset(topicId: string, partition: number): number {
+    return this.#served(topicId, partition).partition.logStart;
+  }
+
+  #served(topicId: string, partition: number): Served {
+    const served = this.#log?.served(topicId, partition);
+    if (served === undefined)
+      throw new LogError(
+        'NOT_LEADER_OR_FOLLOWER',
+        `this broker does not serve partition ${topicId}/${partition}`,
+      );
+    return served;
+  }
+}

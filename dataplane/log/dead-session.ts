@@ -1,0 +1,280 @@
+import { sleep } from '../runtime/runtime.ts';
+import { StoreError } from '../store/errors.ts';
+import { LogError } from './errors.ts';
+import { decodeCheckpoint } from './format/checkpoint.ts';
+import { encodeContainer } from './format/container.ts';
+import type { BlockEntry } from './format/container.ts';
+import { checkpointKey, parseCheckpointKey, slotKey, slotPrefix, trimKey } from './format/keys.ts';
+import { decodeTrim } from './format/trim.ts';
+import type { LogContext } from './log-context.ts';
+import type { SlotContent } from './wal-reader.ts';
+
+export interface LocatedBlock {
+  readonly slot: DataSlot;
+  readonly entry: BlockEntry;
+}
+
+export type DataSlot = Extract<SlotContent, { kind: 'data' }>;
+
+/**
+ * What a taker learns about a dead session, once for all of that session's groups (log.md P1, P5): the slot indexes that
+ * replay needs, and the *seal*: the first slot that is not the owner's, held by a FENCE that is never deleted.
+ *
+ * The seal is found from the slot where the asking group's run starts; every slot from there up to the fence is
+ * confirmed present. Two groups may have different seals: a session that was sealed without knowing it may have acquired
+ * another group at slots above its fence; that group's run has its own first hole.
+ *
+ * Atomicity of a FENCE: put-if-absent against the owner's put-if-absent of the same slot. If the owner wins, its slot is
+ * part of the log and the next one is tried. If the fence wins, the owner sees 412 with a foreign id and dies.
+ */
+export class DeadSession {
+  readonly sid: string;
+  readonly #context: LogContext;
+  readonly #signal: AbortSignal;
+  readonly #slots = new Map<number, Promise<SlotContent>>();
+  readonly #seals: { readonly from: number; readonly seal: number }[] = [];
+  #sealing: Promise<unknown> = Promise.resolve();
+  #checkpoint: Promise<ReadonlyMap<number, DataSlot>> | undefined;
+  #loaded = { from: 0, to: 0 };
+  #loading: Promise<unknown> = Promise.resolve();
+  readonly #blocks = new Map<string, LocatedBlock[]>();
+
+  constructor(sid: string, context: LogContext, signal: AbortSignal) {
+    this.sid = sid;
+    this.#context = context;
+    this.#signal = signal;
+  }
+
+  /** The session's trim point: no group needs slots below it. Never cached: the owner may be alive and trimming. */
+  async readTrim(): Promise<number> {
+    const key = trimKey(this.sid);
+    const found = await this.#context.store.get(key, { signal: this.#signal });
+    return found.kind === 'found' ? decodeTrim(found.body, key) : 0;
+  }
+
+  /**
+   * Fences the session for a run that needs its slots from `from` on. Returns the seal, and the trim read *after* the
+   * fence stood: slots below it are in no run any more.
+   */
+  async seal(
+    from: number,
+    note: { readonly group: string; readonly manifestVersion: number; readonly fencer: string },
+  ): Promise<{ seal: number; trim: number }> {
+    const run = this.#sealing.then(() => this.#sealFrom(from, note));
+    this.#sealing = run.catch(() => undefined);
+    return run;
+  }
+
+  async #sealFrom(
+    from: number,
+    note: { group: string; manifestVersion: number; fencer: string },
+  ): Promise<{ seal: number; trim: number }> {
+    let trim = await this.readTrim();
+    for (;;) {
+      const start = Math.max(from, trim);
+      const known = this.#seals.find((candidate) => candidate.from <= start && start <= candidate.seal);
+      if (known !== undefined) return { seal: known.seal, trim };
+      const seal = await this.#fence(await this.#firstHole(start), note);
+      // The hole may have been made by the owner's own clean-up between our two reads; a fence there fences nothing.
+      const trimAfter = await this.readTrim();
+      if (trimAfter > seal) {
+        this.#context.counters.trimRaces += 1;
+        trim = trimAfter;
+        continue;
+      }
+      this.#seals.push({ from: start, seal });
+      return { seal, trim: trimAfter };
+    }
+  }
+
+  /**
+   * The blocks of one partition in the slots of [from, to), in slot order. Every slot of the range must hold data and
+   * continue the one before; that is checked once per range, however many partitions ask.
+   */
+  async blocks(
+    topicId: string,
+    partition: number,
+    from: number,
+    to: number,
+  ): Promise<readonly LocatedBlock[]> {
+    if (from >= to) return [];
+    if (from < this.#loaded.from || to > this.#loaded.to) {
+      const run = this.#loading.then(() => this.#load(from, to));
+      this.#loading = run.catch(() => undefined);
+      await run;
+    }
+    const all = this.#blocks.get(`${topicId}/${partition}`) ?? [];
+    return all.filter(({ slot }) => slot.slot >= from && slot.slot < to);
+  }
+
+  /** Loads the smallest range that covers what is loaded and [from, to) when they touch; else just [from, to). */
+  async #load(from: number, to: number): Promise<void> {
+    const loaded = this.#loaded;
+    if (from >= loaded.from && to <= loaded.to) return;
+    const apart = from > loaded.to || to < loaded.from || loaded.from === loaded.to;
+    const range = apart ? { from, to } : { from: Math.min(from, loaded.from), to: Math.max(to, loaded.to) };
+    const slots = await this.#dataSlots(range.from, range.to);
+    this.#blocks.clear();
+    for (const slot of slots) {
+      for (const entry of slot.index) {
+        const key = `${entry.topicId}/${entry.partition}`;
+        const list = this.#blocks.get(key);
+        if (list === undefined) this.#blocks.set(key, [{ slot, entry }]);
+        else list.push({ slot, entry });
+      }
+    }
+    this.#loaded = range;
+  }
+
+  async #dataSlots(from: number, to: number): Promise<readonly DataSlot[]> {
+    await this.#readCheckpointOnce();
+    const slots: DataSlot[] = [];
+    const { replayConcurrency } = this.#context.options;
+    for (let start = from; start < to; start += replayConcurrency) {
+      const end = Math.min(to, start + replayConcurrency);
+      const contents = await Promise.all(
+        Array.from({ length: end - start }, (_, index) => this.#slot(start + index)),
+      );
+      for (const [index, content] of contents.entries()) {
+        if (content.kind !== 'data')
+          throw new LogError('CORRUPT_LOG', missing(slotKey(this.sid, start + index), content.kind, to));
+        const before = slots.at(-1);
+        if (before !== undefined && before.footerHash !== content.previousFooterHash) {
+          throw new LogError(
+            'CORRUPT_LOG',
+            `${slotKey(this.sid, content.slot)} does not continue slot ${before.slot} of its session; run 'firn log verify'`,
+          );
+        }
+        slots.push(content);
+      }
+    }
+    return slots;
+  }
+
+  /** The first slot from `start` on that holds no data. Reads ahead, wider and wider, since most slots will be there. */
+  async #firstHole(start: number): Promise<number> {
+    const covered = await this.#readCheckpointOnce();
+    let next = start;
+    while (covered.has(next)) next += 1;
+    for (let width = 4; ; width = Math.min(width * 2, this.#context.options.replayConcurrency)) {
+      const first = next;
+      const contents = await Promise.all(
+        Array.from({ length: width }, (_, index) => this.#slot(first + index)),
+      );
+      for (const content of contents) {
+        if (content.kind !== 'data') {
+          // What was not there when we looked must be looked at again next time.
+          for (let slot = next; slot < first + width; slot++) this.#slots.delete(slot);
+          return next;
+        }
+        next += 1;
+      }
+    }
+  }
+
+  /** Puts the FENCE into `slot`, or into the first slot after it that the owner has not filled meanwhile. */
+  async #fence(
+    slot: number,
+    note: { group: string; manifestVersion: number; fencer: string },
+  ): Promise<number> {
+    const { store, runtime, counters } = this.#context;
+    for (let failures = 0; ;) {
+      const key = slotKey(this.sid, slot);
+      const fence = encodeContainer({
+        formatVersion: this.#context.formatVersion(),
+        kind: 'fence',
+        sid: this.sid,
+        slot,
+        lastCheckpointSlot: 0,
+        writerTimeMs: Math.max(0, runtime.wallMs()),
+        previousFooterHash: '0'.repeat(32),
+        blocks: [],
+        note: { ...note, reason: 'takeover' },
+      });
+      try {
+        const put = await store.put(key, fence.pieces, {
+          ifAbsent: true,
+          id: `fence/${note.fencer}/${slot}`,
+          crc32c: fence.crc32c,
+          signal: this.#signal,
+        });
+        if (put.kind === 'written') {
+          counters.fencesWritten += 1;
+          return slot;
+        }
+        const content = await this.#context.wal.readSlot(this.sid, slot, this.#signal);
+        if (content.kind === 'ended') return slot;
+        if (content.kind === 'data') {
+          this.#slots.set(slot, Promise.resolve(content));
+          slot += 1;
+          continue;
+        }
+        // Refused and yet absent: the owner filled and trimmed it in between. The caller's second look at trim decides.
+        const trim = await this.readTrim();
+        slot = Math.max(slot, trim);
+      } catch (error) {
+        if (!(error instanceof StoreError) || !error.retriable) throw error;
+      }
+      const limitMs = Math.min(2_000, 20 * 2 ** Math.min(failures++, 10));
+      await sleep(runtime, 1 + runtime.random.fraction() * limitMs, this.#signal);
+    }
+  }
+
+  #slot(slot: number): Promise<SlotContent> {
+    const known = this.#slots.get(slot);
+    if (known !== undefined) return known;
+    const reading = this.#context.wal.readSlot(this.sid, slot, this.#signal);
+    this.#slots.set(slot, reading);
+    reading.then(
+      (content) => {
+        if (content.kind !== 'data') this.#slots.delete(slot);
+      },
+      () => {
+        this.#slots.delete(slot);
+      },
+    );
+    return reading;
+  }
+
+  /**
+   * The slot indexes that the session's newest checkpoint holds. The checkpoint proves that all slots below it were
+   * acknowledged by their owner; it only saves reads, so a missing or older one changes nothing.
+   */
+  async #readCheckpointOnce(): Promise<ReadonlyMap<number, DataSlot>> {
+    this.#checkpoint ??= this.#readCheckpoint().then((covered) => {
+      for (const [slot, content] of covered) this.#slots.set(slot, Promise.resolve(content));
+      return covered;
+    });
+    try {
+      return await this.#checkpoint;
+    } catch (error) {
+      this.#checkpoint = undefined;
+      throw error;
+    }
+  }
+
+  async #readCheckpoint(): Promise<ReadonlyMap<number, DataSlot>> {
+    const covered = new Map<number, DataSlot>();
+    const page = await this.#context.store.list(`${slotPrefix(this.sid)}ck-`, { signal: this.#signal });
+    const newest = page.objects
+      .map(({ key }) => parseCheckpointKey(key)?.slot ?? -1)
+      .reduce((latest, slot) => Math.max(latest, slot), -1);
+    if (newest < 0) return covered;
+    const key = checkpointKey(this.sid, newest);
+    const found = await this.#context.store.get(key, { signal: this.#signal });
+    if (found.kind !== 'found') return covered;
+    const checkpoint = decodeCheckpoint(found.body, key);
+    if (checkpoint.sid !== this.sid)
+      throw new LogError(
+        'CORRUPT_LOG',
+        `${key} is a checkpoint of session ${checkpoint.sid}; run 'firn log verify'`,
+      );
+    for (const slot of checkpoint.slots)
+      covered.set(slot.slot, { kind: 'data', timeMs: slot.writerTimeMs, ...slot });
+    return covered;
+  }
+}
+
+function missing(key: string, kind: 'absent' | 'ended', to: number): string {
+  return `${key} ${kind === 'absent' ? 'is missing' : 'is a fence'}, but a run up to slot ${to} needs it; run 'firn log verify'`;
+}

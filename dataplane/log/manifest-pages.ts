@@ -1,0 +1,120 @@
+import { LogError } from './errors.ts';
+import { create } from './flush.ts';
+import { pageObject, pageObjectKey } from './format/keys.ts';
+import type { Manifest, PageRef, PartitionManifest, SegmentRef } from './format/manifest.ts';
+import { decodePage, encodePage } from './format/manifest.ts';
+import { addSetsum, emptySetsum } from './format/setsum.ts';
+import type { LogContext } from './log-context.ts';
+import type { WalSession } from './session.ts';
+
+/**
+ * Keeps the manifest's root small: when it names more than `manifestSegments` segments, the oldest ones of the partition
+ * with the most move to an immutable page (log.md 2.4). A last page that is not full is written again with them; the page
+ * it replaces becomes unreferenced with the CAS of the manifest this returns.
+ */
+export async function spillPages(
+  manifest: Manifest,
+  context: LogContext,
+  session: WalSession,
+): Promise<Manifest> {
+  const limit = context.options.manifestSegments;
+  let total = manifest.partitions.reduce((sum, partition) => sum + partition.segments.length, 0);
+  if (total <= limit) return manifest;
+  const partitions = [...manifest.partitions];
+  while (total > limit) {
+    let fullest = 0;
+    for (const [index, partition] of partitions.entries()) {
+      if (partition.segments.length > (partitions[fullest]?.segments.length ?? 0)) fullest = index;
+    }
+    const partition = partitions[fullest];
+    if (partition === undefined || partition.segments.length < 2) break;
+    const moved = partition.segments.slice(0, Math.ceil(partition.segments.length / 2));
+    partitions[fullest] = await movedToPage(manifest, partition, moved, context, session);
+    total -= moved.length;
+  }
+  return { ...manifest, partitions };
+}
+
+async function movedToPage(
+  manifest: Manifest,
+  partition: PartitionManifest,
+  moved: readonly SegmentRef[],
+  context: LogContext,
+  session: WalSession,
+): Promise<PartitionManifest> {
+  const last = partition.pages.at(-1);
+  const merge = last !== undefined && last.count + moved.length <= context.options.manifestSegments;
+  const older = merge ? await readPage(manifest.group, last, context) : [];
+  const refs = [...older, ...moved];
+  return {
+    ...partition,
+    pages: [
+      ...(merge ? partition.pages.slice(0, -1) : partition.pages),
+      await pageOf(manifest, refs, context, session),
+    ],
+    segments: partition.segments.slice(moved.length),
+  };
+}
+
+/** Writes a page of segment references; nothing refers to it before the manifest with the returned reference is written. */
+export async function pageOf(
+  manifest: Manifest,
+  refs: readonly SegmentRef[],
+  context: LogContext,
+  session: WalSession,
+): Promise<PageRef> {
+  const object = pageObject(context.nextObjectSequence(), `${manifest.epoch}-${session.sid.slice(0, 8)}`);
+  const bytes = encodePage(refs, context.formatVersion());
+  await create(
+    context,
+    session.signal,
+    pageObjectKey(manifest.group, object),
+    bytes,
+    `${session.sid}/${object}`,
+  );
+  return pageRef(object, refs);
+}
+
+function pageRef(object: string, refs: readonly SegmentRef[]): PageRef {
+  const first = refs[0];
+  const last = refs.at(-1);
+  if (first === undefined || last === undefined) throw new Error('a page has segments');
+  return {
+    object,
+    baseOffset: first.baseOffset,
+    endOffset: last.endOffset,
+    count: refs.length,
+    sizeBytes: refs.reduce((sum, ref) => sum + ref.sizeBytes, 0),
+    maxTimestampMs: refs.reduce((latest, ref) => Math.max(latest, ref.maxTimestampMs), -1),
+    setsum: refs.reduce((sum, ref) => addSetsum(sum, ref.setsum), emptySetsum),
+  };
+}
+
+/** The segment references of one page. A page that is missing or contradicts its reference is corruption, never "empty". */
+export async function readPage(
+  group: string,
+  page: PageRef,
+  context: Pick<LogContext, 'store'>,
+  signal?: AbortSignal,
+): Promise<readonly SegmentRef[]> {
+  const key = pageObjectKey(group, page.object);
+  const found = await context.store.get(key, { signal });
+  if (found.kind !== 'found') {
+    throw new LogError(
+      'CORRUPT_LOG',
+      `${key} is missing, but the manifest of ${group} names it; run 'firn log verify'`,
+    );
+  }
+  const refs = decodePage(found.body, key);
+  if (
+    refs.length !== page.count ||
+    refs[0]?.baseOffset !== page.baseOffset ||
+    refs.at(-1)?.endOffset !== page.endOffset
+  ) {
+    throw new LogError(
+      'CORRUPT_LOG',
+      `${key} does not hold the segments its manifest says; run 'firn log verify'`,
+    );
+  }
+  return refs;
+}

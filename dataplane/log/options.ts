@@ -1,0 +1,68 @@
+/** Tunables of the log. Defaults suit S3; every bound that protects memory is here. */
+export interface LogOptions {
+  /** The longest a record waits for company before its slot is written. The linger adapts below it to the store's speed. */
+  readonly maxLingerMs: number;
+  /** The shortest linger. 0 writes at once whenever no slot is under way. */
+  readonly minLingerMs: number;
+  /** A slot is closed at this size. One larger batch still makes one (larger) slot. */
+  readonly maxSlotBytes: number;
+  /** Slots being written at a time. More would not be faster on S3, and each holds its bytes. */
+  readonly maxSlotsInFlight: number;
+  /** Records not yet in segments, held in memory. Appends wait when it is reached. */
+  readonly maxUnflushedBytes: number;
+  /** A group is flushed to segments when it has this many unflushed bytes … */
+  readonly flushGroupBytes: number;
+  /** … or when its oldest unflushed record is this old. */
+  readonly flushIntervalMs: number;
+  /** A session checkpoint is written after this many slots, so that a takeover reads few slot indexes. */
+  readonly checkpointSlots: number;
+  /** Partitions with at least this many bytes in a flush get a segment of their own. */
+  readonly ownSegmentBytes: number;
+  /** Durable records kept in memory after they were flushed, for consumers close to the end. */
+  readonly hotCacheBytes: number;
+  /** Largest batch a partition accepts (Kafka's `max.message.bytes`); topics may override it. */
+  readonly maxMessageBytes: number;
+  /** Producer state is dropped after this long without a batch (Kafka's `producer.id.expiration.ms`), by slot time. */
+  readonly producerIdExpirationMs: number;
+  /** How often trim, retention and orphan clean-up look for work. */
+  readonly housekeepingIntervalMs: number;
+  /** How often this broker looks for unreachable slots of dead sessions. */
+  readonly sweepIntervalMs: number;
+  /** Groups acquired at a time. */
+  readonly acquireConcurrency: number;
+  /** Parallel reads of slot indexes during a takeover. */
+  readonly replayConcurrency: number;
+  /** Newest segment references kept in a manifest's root; older ones move to pages of this many. */
+  readonly manifestSegments: number;
+  /** At most this share of slots is sent a second time when the first PUT is slow. 0 turns hedging off. */
+  readonly hedgeShare: number;
+  /** Reads need an ownership confirmation at most this old (own monotonic clock). */
+  readonly readConfirmationMs: number;
+  /** How long a group waits before a failed acquisition is tried again, doubling up to 30 × this. */
+  readonly retryBackoffMs: number;
+}
+
+const MiB = 1024 * 1024;
+
+export const defaultLogOptions: LogOptions = {
+  maxLingerMs: 100,
+  minLingerMs: 0,
+  maxSlotBytes: 8 * MiB,
+  maxSlotsInFlight: 16,
+  maxUnflushedBytes: 512 * MiB,
+  flushGroupBytes: 64 * MiB,
+  flushIntervalMs: 600_000,
+  checkpointSlots: 256,
+  ownSegmentBytes: 8 * MiB,
+  hotCacheBytes: 128 * MiB,
+  maxMessageBytes: 1024 * 1024 + 12,
+  producerIdExpirationMs: 86_400_000,
+  housekeepingIntervalMs: 5_000,
+  sweepIntervalMs: 300_000,
+  acquireConcurrency: 64,
+  replayConcurrency: 32,
+  manifestSegments: 1024,
+  hedgeShare: 0.05,
+  readConfirmationMs: 2_000,
+  retryBackoffMs: 100,
+};

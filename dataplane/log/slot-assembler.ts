@@ -1,0 +1,112 @@
+import type { Cancel, Runtime } from '../runtime/runtime.ts';
+import type { IndexedSlot } from './trimmer.ts';
+import type { BlockInput } from './format/container.ts';
+import type { LogOptions } from './options.ts';
+import type { OwnedPartition, TailBlock } from './owned-partition.ts';
+import type { WalSession } from './session.ts';
+import { invariant } from './errors.ts';
+
+/**
+ * Collects admitted records of all partitions and closes them into slots, so that many partitions share one PUT.
+ *
+ * A slot is closed when it is full, when its first record has lingered, or on request; but never while the most slots
+ * allowed are under way: then records gather, and the slot is closed as soon as one becomes durable.
+ */
+export class SlotAssembler {
+  readonly #session: WalSession;
+  readonly #runtime: Runtime;
+  readonly #options: LogOptions;
+  readonly #onIssued: (slot: IndexedSlot) => void;
+  #open = new Set<OwnedPartition>();
+  #openBytes = 0;
+  #cancelLinger: Cancel | undefined;
+  #due = false;
+
+  constructor(
+    session: WalSession,
+    runtime: Runtime,
+    options: LogOptions,
+    onIssued: (slot: IndexedSlot) => void,
+  ) {
+    this.#onIssued = onIssued;
+    this.#session = session;
+    this.#runtime = runtime;
+    this.#options = options;
+    session.signal.addEventListener('abort', () => {
+      this.#cancelLinger?.();
+      this.#open.clear();
+    });
+  }
+
+  get openBytes(): number {
+    return this.#openBytes;
+  }
+
+  /** Call after a partition has admitted `sizeBytes` into its open block. */
+  added(partition: OwnedPartition, sizeBytes: number): void {
+    const first = this.#open.size === 0;
+    this.#open.add(partition);
+    this.#openBytes += sizeBytes;
+    if (this.#openBytes >= this.#options.maxSlotBytes) {
+      this.closeNow();
+    } else if (first) {
+      const lingerMs = this.lingerMs();
+      if (lingerMs <= 0) this.closeNow();
+      else
+        this.#cancelLinger = this.#runtime.after(lingerMs, () => {
+          this.closeNow();
+        });
+    }
+  }
+
+  /** Closes the open slot without waiting for more, as soon as a slot may be sent. */
+  closeNow(): void {
+    this.#cancelLinger?.();
+    this.#cancelLinger = undefined;
+    if (this.#open.size === 0 || !this.#session.live) return;
+    if (this.#session.slotsInFlight >= this.#options.maxSlotsInFlight) {
+      this.#due = true;
+      return;
+    }
+    this.#due = false;
+    this.#close();
+  }
+
+  /**
+   * How long the first record of a slot waits for company: nothing to gain below the store's own latency, so a store
+   * that answers in under 10 ms (a local one) lingers half of that, at most 5 ms; above, it grows to `maxLingerMs`,
+   * which an object store billed by the request reaches at about 30 ms.
+   */
+  lingerMs(): number {
+    const { minLingerMs, maxLingerMs } = this.#options;
+    const p50Ms = this.#session.latency.p50Ms;
+    const wanted = p50Ms === undefined ? 5 : p50Ms <= 10 ? Math.min(5, p50Ms / 2) : 5 + (p50Ms - 10) * 5;
+    return Math.min(maxLingerMs, Math.max(minLingerMs, wanted));
+  }
+
+  #close(): void {
+    const partitions = [...this.#open];
+    this.#open = new Set();
+    this.#openBytes = 0;
+    const timeMs = this.#session.slotTimeMs();
+    const blocks: BlockInput[] = partitions.map((partition) => {
+      const { pieces, batches } = partition.closeBlock(timeMs);
+      const { topicId, leaderEpoch } = partition;
+      return { topicId, partition: partition.partition, leaderEpoch, pieces, batches };
+    });
+    const closed: { partition: OwnedPartition; block: TailBlock }[] = [];
+    const { slot, encoded } = this.#session.write(blocks, timeMs, () => {
+      for (const { partition, block } of closed) partition.acknowledge(block);
+      if (this.#due) this.closeNow();
+    });
+    this.#onIssued({ slot, footerHash: encoded.footerHash, indexBytes: encoded.indexBytes });
+    partitions.forEach((partition, index) => {
+      const entry = encoded.index[index];
+      const pieces = blocks[index]?.pieces;
+      invariant(entry !== undefined && pieces !== undefined, 'the index names every block, in order');
+      const block: TailBlock = { sid: this.#session.sid, slot, timeMs, entry, pieces, flushed: false };
+      partition.issued(block);
+      closed.push({ partition, block });
+    });
+  }
+}
