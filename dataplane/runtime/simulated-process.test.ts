@@ -53,6 +53,7 @@ describe('a simulated process', () => {
     live().catch((error: unknown) => {
       time.fail(error);
     });
+    process.runtime.after(1e9, () => assert.fail('it does not live so long'));
     process.onKilled(() => seen.push(`killed ${time.nowMs}`));
     time.environment.after(25, () => {
       process.kill();

@@ -232,7 +232,7 @@ describe('virtual time', () => {
         });
       }
       await time.run({ maxSteps: 500 });
-      return lines.join('\n');
+      return [time.fingerprint, ...lines].join('\n');
     };
     for (const seed of [1, 2, 3]) assert.equal(await trace(seed), await trace(seed));
     assert.notEqual(await trace(1), await trace(2));

@@ -80,6 +80,7 @@ export class VirtualTime {
   #nowMs = 0;
   #sequence = 0;
   #steps = 0;
+  #fingerprint = 0;
   #failure: SimulationFailure | undefined;
   #run: ActiveRun | undefined;
 
@@ -113,6 +114,11 @@ export class VirtualTime {
   /** Events that have run so far. */
   get steps(): number {
     return this.#steps;
+  }
+
+  /** A 32-bit hash of the times and numbers of all events so far: two runs that differ in it are not the same run. */
+  get fingerprint(): number {
+    return this.#fingerprint >>> 0;
   }
 
   /** Events that are still going to happen. */
@@ -233,6 +239,8 @@ export class VirtualTime {
       if (callback === undefined) continue; // cancelled by what happened at the crossing
       next.callback = undefined;
       this.#steps++;
+      const hash = Math.imul(this.#fingerprint ^ next.sequence, 0x9e3779b1) ^ Math.trunc(this.#nowMs * 1024);
+      this.#fingerprint = hash ^ (hash >>> 15);
       callback();
       return true;
     }
@@ -274,7 +282,7 @@ export class VirtualTime {
             mustCheck = false;
             for (const listener of this.#stepListeners) listener();
           }
-          if (this.#failure !== undefined || plan.shouldStop()) {
+          if (plan.shouldStop()) {
             settle();
             return;
           }

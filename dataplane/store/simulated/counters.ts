@@ -13,7 +13,7 @@ export interface StoreCounters {
   ownConditionFailed: number;
   requestsLost: number;
   answersLost: number;
-  /** Answers that came after the client had given up, for whatever reason. */
+  /** Attempts whose client gave up waiting, for whatever reason. */
   timeouts: number;
   /** Writes applied when nobody waited for them any more. */
   lateLandings: number;
