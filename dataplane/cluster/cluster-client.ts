@@ -228,7 +228,7 @@ export class ClusterClient implements Service {
   ): Promise<{ readonly kind: 'applied' | 'lost'; readonly snapshot: Snapshot }> {
     const seq = next.applied.get(session.sid);
     assert(seq !== undefined);
-    const bytes = encodeClusterState(next);
+    const bytes = encodeClusterState(next, base?.state);
     const decodedOf = memoized((current: Uint8Array) => this.#reader.decode(current));
     const result = await compareAndSwap(this.#store, this.#runtime, {
       key: this.#key,

@@ -18,8 +18,9 @@ import { ShapeProblem } from './json-fields.ts';
  *   16  u32  CRC-32C of bytes 0–15 and the payload
  *   20  payload
  *
- * Numbers are big endian. Measured with 100,000 one-partition topics (the worst case): see `cluster-codec.bench` figures
- * in the test of the same name.
+ * Numbers are big endian. Size and time to encode and decode (2 shared cores): 100,000 partitions in one topic 5 KB and
+ * 1 ms, in 1,000 topics 22 KB and 40 ms, in 100,000 topics 2.0 MB and 0.5 s, of which a change pays both and a poll only
+ * what was changed by others.
  */
 export const clusterFormatVersion = 1;
 /** Readers accept their own version and the next: what that adds is kept as `extra`. */
@@ -32,12 +33,18 @@ const zstd = 1;
 const compressFromBytes = 4096;
 const maxJsonBytes = 512 * 1024 * 1024;
 
-/** Nothing that cannot be read back is ever written: throws an AssertionError or a ShapeProblem instead. */
-export function encodeClusterState(state: ClusterState): Uint8Array {
-  const value = encodeClusterJson(state);
-  const problem = stateProblem(decodeClusterJson(value));
+/**
+ * Nothing that cannot be read back is ever written: throws an AssertionError or a ShapeProblem instead.
+ *
+ * @param base a state that was decoded or encoded before and of which `state` was made: what they share is not looked at
+ *   again field by field
+ */
+export function encodeClusterState(state: ClusterState, base?: ClusterState): Uint8Array {
+  const problem = stateProblem(state);
   assert(problem === undefined, `cluster state ${state.version} would contradict itself: ${problem}`);
-  const json = Buffer.from(JSON.stringify(value));
+  const topics = [...state.topics].filter(([name, topic]) => base?.topics.get(name) !== topic);
+  decodeClusterJson(encodeClusterJson({ ...state, topics: new Map(topics) }));
+  const json = Buffer.from(JSON.stringify(encodeClusterJson(state)));
   const compress = json.byteLength >= compressFromBytes;
   const payload = compress ? zstdCompressSync(json, zstdOptions) : json;
   const header = Buffer.alloc(headerBytes);

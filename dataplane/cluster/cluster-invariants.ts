@@ -1,6 +1,6 @@
 import type { Assignment, ClusterState, GroupLayout, Suspicion } from './cluster-state.ts';
 import { liveBroker } from './ownership.ts';
-import { groupsOf, layoutProblem } from './partition-groups.ts';
+import { groupCountOf, groupId, layoutProblem } from './partition-groups.ts';
 
 /**
  * Where a state contradicts itself, as one sentence; `undefined` when it does not. Holds for every state that is written
@@ -33,13 +33,12 @@ function topicsProblem(state: ClusterState): string | undefined {
     if (topicIds.has(layout.topicId)) return `${what} has topic id ${layout.topicId}, as another topic has`;
     topicIds.add(layout.topicId);
     const before = assigned;
-    for (const { id } of groupsOf(layout)) {
-      const assignment = state.assignments.get(id);
-      if (assignment !== undefined) {
-        assigned += 1;
-        const wrong = assignmentProblem(state, assignment);
-        if (wrong !== undefined) return `partition group ${id} of ${what} ${wrong}`;
-      } else if (mustHaveAll) return `partition group ${id} of ${what} has no assignment`;
+    for (let index = groupCountOf(layout) - 1; index >= 0; index -= 1) {
+      const assignment = state.assignments.get(groupId(layout.topicId, index));
+      const wrong =
+        assignment === undefined ? mustHaveAll && 'has no assignment' : assignmentProblem(state, assignment);
+      if (wrong) return `partition group ${groupId(layout.topicId, index)} of ${what} ${wrong}`;
+      if (assignment !== undefined) assigned += 1;
     }
     return assigned === before ? `${what} has no assignment left` : undefined;
   };
@@ -60,7 +59,11 @@ function topicsProblem(state: ClusterState): string | undefined {
     : `${state.assignments.size - assigned} assignments belong to no topic`;
 }
 
-function assignmentProblem(state: ClusterState, { broker, from }: Assignment): string | undefined {
+function assignmentProblem(
+  state: ClusterState,
+  { broker, generation, from }: Assignment,
+): string | undefined {
+  if (!Number.isSafeInteger(generation) || generation < 1) return `has generation ${generation}`;
   if (!state.brokers.has(broker)) return `is assigned to broker ${broker}, which does not exist`;
   if (from === undefined) return undefined;
   if (from.broker === broker) return `is handed over by broker ${broker} to itself`;

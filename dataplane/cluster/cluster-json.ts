@@ -9,7 +9,7 @@ import type {
   Suspicion,
   TopicEntry,
 } from './cluster-state.ts';
-import { Fields, integerOf, listOf, ShapeProblem, textOf } from './json-fields.ts';
+import { Fields, integerOf, ShapeProblem, textOf } from './json-fields.ts';
 import { groupCountOf, groupId, maxPartitionsOfTopic } from './partition-groups.ts';
 
 /**
@@ -152,19 +152,13 @@ function decodeLayout(fields: Fields): GroupLayout {
 }
 
 function decodeRange(json: unknown): GroupRange {
-  const [first, count, groupSize, ...more] = listOf(json, '', (part) =>
-    integerOf(part, '', 0, maxPartitionsOfTopic),
-  );
-  if (
-    first === undefined ||
-    count === undefined ||
-    groupSize === undefined ||
-    more.length > 0 ||
-    groupSize === 0
-  ) {
+  if (!Array.isArray(json) || json.length !== 3) {
     throw new ShapeProblem('', `${JSON.stringify(json)} is not [firstPartition, count, groupSize]`);
   }
-  return [first, count, groupSize];
+  const parts: readonly unknown[] = json;
+  const first = integerOf(parts[0], '[0]', 0, maxPartitionsOfTopic);
+  const count = integerOf(parts[1], '[1]', 1, maxPartitionsOfTopic);
+  return [first, count, integerOf(parts[2], '[2]', 1, maxPartitionsOfTopic)];
 }
 
 function encodeAssignments(
@@ -182,29 +176,29 @@ function encodeAssignments(
 
 function decodeAssignments(fields: Fields, layout: GroupLayout, into: Map<string, Assignment>): void {
   const expected = groupCountOf(layout);
-  const decoded = fields.list('assignments', decodeAssignment);
+  let index = 0;
+  const decoded = fields.list('assignments', (json) => {
+    if (json !== null) into.set(groupId(layout.topicId, index), decodeAssignment(json));
+    index += 1;
+  });
   if (decoded.length !== expected) {
     throw new ShapeProblem(
       'assignments',
       `there are ${decoded.length}, one for each of ${expected} groups is expected`,
     );
   }
-  for (const [index, assignment] of decoded.entries()) {
-    if (assignment !== undefined) into.set(groupId(layout.topicId, index), assignment);
-  }
 }
 
-function decodeAssignment(json: unknown): Assignment | undefined {
-  if (json === null) return undefined;
-  const [broker, generation, fromBroker, fromSid, ...extra] = listOf(json, '', (part) => part);
-  const owner = {
-    broker: integerOf(broker, '[0]', 0, maxBrokerId),
-    generation: integerOf(generation, '[1]', 1),
-  };
-  const more = extra.length === 0 ? {} : { extra };
-  if ((fromBroker ?? null) === null && (fromSid ?? null) === null) return { ...owner, ...more };
-  const from = { broker: integerOf(fromBroker, '[2]', 0, maxBrokerId), sid: textOf(fromSid, '[3]', hex32) };
-  return { ...owner, from, ...more };
+function decodeAssignment(json: unknown): Assignment {
+  if (!Array.isArray(json)) throw new ShapeProblem('', `${JSON.stringify(json)} is no list`);
+  const parts: readonly unknown[] = json;
+  const broker = integerOf(parts[0], '[0]', 0, maxBrokerId);
+  const generation = integerOf(parts[1], '[1]', 1);
+  if (parts.length === 2) return { broker, generation };
+  const extra = parts.length > 4 ? { extra: parts.slice(4) } : {};
+  if (parts[2] === null && parts[3] === null) return { broker, generation, ...extra };
+  const from = { broker: integerOf(parts[2], '[2]', 0, maxBrokerId), sid: textOf(parts[3], '[3]', hex32) };
+  return { broker, generation, from, ...extra };
 }
 
 function decodeSuspicion(json: unknown): [number, Suspicion] {

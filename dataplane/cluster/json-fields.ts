@@ -14,7 +14,8 @@ export class ShapeProblem extends Error {
 /** Reads the fields of a JSON object one by one; throws a {@link ShapeProblem} where one is not as it should be. */
 export class Fields {
   readonly #object: Readonly<Record<string, unknown>>;
-  readonly #taken = new Set<string>();
+  /** Those that were asked for and are there. */
+  readonly #taken: string[] = [];
 
   constructor(value: unknown) {
     if (!isObject(value)) throw new ShapeProblem('', `${shown(value)} is no object`);
@@ -22,8 +23,9 @@ export class Fields {
   }
 
   value(name: string): unknown {
-    this.#taken.add(name);
-    return Object.hasOwn(this.#object, name) ? this.#object[name] : undefined;
+    if (!Object.hasOwn(this.#object, name)) return undefined;
+    this.#taken.push(name);
+    return this.#object[name];
   }
 
   text(name: string, pattern: RegExp): string {
@@ -57,14 +59,15 @@ export class Fields {
     return listOf(this.value(name), name, decode);
   }
 
+  /** The object itself, not a copy. */
   texts(name: string): Readonly<Record<string, string>> {
     const value = this.value(name);
     if (!isObject(value)) throw new ShapeProblem(name, `${shown(value)} is no object`);
-    const texts = Object.entries(value).map(([key, text]): [string, string] => {
-      if (typeof text !== 'string') throw new ShapeProblem(`${name}.${key}`, `${shown(text)} is no text`);
-      return [key, text];
-    });
-    return Object.fromEntries(texts);
+    for (const key of Object.keys(value)) {
+      if (typeof value[key] !== 'string')
+        throw new ShapeProblem(`${name}.${key}`, `${shown(value[key])} is no text`);
+    }
+    return value as Readonly<Record<string, string>>;
   }
 
   nested<T>(name: string, decode: (value: unknown) => T): T {
@@ -74,11 +77,15 @@ export class Fields {
 
   /** The fields that were not asked for; `{}` when there are none, so that it can be spread. */
   rest(): { readonly extra?: Extra } {
-    const names = Object.keys(this.#object).filter((name) => !this.#taken.has(name));
-    if (names.length === 0) return {};
-    return { extra: Object.fromEntries(names.map((name) => [name, this.#object[name]])) };
+    const names = Object.keys(this.#object);
+    if (names.length === this.#taken.length) return noExtra;
+    const taken = new Set(this.#taken);
+    const extra = names.filter((name) => !taken.has(name)).map((name) => [name, this.#object[name]] as const);
+    return { extra: Object.fromEntries(extra) };
   }
 }
+
+const noExtra = {};
 
 export function listOf<T>(value: unknown, path: string, decode: (element: unknown) => T): T[] {
   if (!Array.isArray(value)) throw new ShapeProblem(path, `${shown(value)} is no list`);
