@@ -1,5 +1,5 @@
-import { crc32c } from '@node-rs/crc32';
 import { abortReason } from '../runtime/runtime.ts';
+import { crc32c } from './crc32c.ts';
 import { StoreError } from './errors.ts';
 import type { Body, StreamBody } from './object-store.ts';
 import type { Call } from './request-checks.ts';

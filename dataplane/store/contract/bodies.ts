@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { crc32c } from '@node-rs/crc32';
+import { crc32c } from '../crc32c.ts';
 import type { Body } from '../object-store.ts';
 import { chunksOf, found, joined, pattern, rejects, text, textOf, written } from './expect.ts';
 import type { Declare } from './expect.ts';

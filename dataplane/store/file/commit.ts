@@ -1,0 +1,250 @@
+import { StoreError } from '../errors.ts';
+import type { Call } from '../request-checks.ts';
+import type { Current } from './chain.ts';
+import { hasErrno, unlessErrno } from './file-system.ts';
+import type { Folders } from './folders.ts';
+import type { Ground } from './ground.ts';
+import type { KeyClashes } from './key-clashes.ts';
+import { folderOf } from './layout.ts';
+import type { OpenObject } from './open-object.ts';
+import { afterLanding } from './system-errors.ts';
+import type { PreparedVersion } from './temporary-files.ts';
+import type { Upkeep } from './upkeep.ts';
+
+/*
+ * How several processes agree, without locks, on what a key holds. Every step named below is one system call; a process
+ * may stop for ever, or for a long time, between any two.
+ *
+ * WHAT IS TRUE. P is the plain file <root>/<key>, C the folder of the key's chain with entries 0, 1, 2, ...
+ *   C has no entry:  the key holds what P names (nothing, if P does not exist).
+ *   C has entries:   the key holds the entry with the highest number (nothing, if that is a mark: a deletion).
+ *                    P is then only a view for other programs: it follows, and may be late or missing.
+ * A chain, once begun, stays: the highest entry is never removed, and number 0 never becomes free again (it is replaced
+ * by a mark with its token). So "no entry now" means "no entry at any time before".
+ *
+ * READ: open P, then look for C. No entry: none when P was opened either, so P was the truth then. Entries: open the
+ *   highest; if it is gone by then, look again.
+ *
+ * CREATE (no chain, P absent): link(temp, P), which fails if P exists; then look for C. No entry: there was none at the
+ *   link, so that was the moment of truth. Entries: somebody began a chain, before or after the link.
+ *     - Entry 0 is ours: the chain began with our version, after the link. Created (and overwritten since).
+ *     - Else, P still is ours: had the link been true, ours would have had to leave P before the chain began with
+ *       another, and nobody puts it back. So the link was not true; P is cleared up and the chain consulted.
+ *     - Else it cannot be told, and the caller learns just that. It takes a process that stands still beside its link
+ *       while others create, overwrite and delete the same key.
+ *
+ * BEGIN A CHAIN (P present): link(P, C/0), one step: what P names at that instant is what the chain begins with, so
+ *   nothing changes for anybody. It fails if there is a chain.
+ *
+ * APPEND (highest entry n read, condition holds): link(temp, C/n+1), or symlink for a deletion; fails if n+1 exists, that
+ *   is, if somebody else was first. Then, because n+1 may have been there before and been tidied away, look again:
+ *     - n+1 is the highest: it never was there before, for the highest is never removed. Done.
+ *     - Higher ones exist, and n is still the version we read: entries are removed in ascending order, so n+1 never was
+ *       removed. Done (and overwritten since).
+ *     - Else it cannot be told. Entries are removed only long after they were overwritten (`Upkeep`), so it takes a
+ *       process that stands still for that long between two steps. What it appended too late is below the highest entry
+ *       and never seen by anybody.
+ *
+ * DELETE (no chain, P read): unlink(P), then look for C. No entry: there was none at the unlink, so that was the moment of
+ *   truth. Entries: somebody began a chain, before or after the unlink.
+ *     - Entry 0 is the version we read: it began the chain while P named it, so before our unlink, which therefore only
+ *       removed a view. A deletion is appended.
+ *     - Else the version we read left P before the chain began, by our hand or another's: either way the key was absent
+ *       at some instant of this call. Done; if our unlink came later, it only removed a view, which is put back.
+ *
+ * POWER FAILURE. Bytes and metadata are on disk before a link makes them visible; the folder of the link is on disk
+ * before success is reported. Others may see a write some milliseconds before it is safe from a power failure.
+ */
+
+/** What has to be true of a key for a write to go through. */
+export type Condition =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'token'; readonly token: string };
+
+export interface CommitParts extends Ground {
+  readonly clashes: KeyClashes;
+  readonly upkeep: Upkeep;
+  /** Makes a token that nobody else makes. */
+  readonly newToken: () => string;
+}
+
+/** Puts prepared versions in their place, and deletes objects. */
+export class Commits {
+  readonly #parts: CommitParts;
+
+  constructor(parts: CommitParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * @param mayCommit throws when the call was given up; asked right before every step that others can see
+   */
+  async write(
+    key: string,
+    version: PreparedVersion,
+    condition: Condition,
+    call: Call,
+    mayCommit: () => void,
+  ): Promise<'written' | 'condition-failed'> {
+    for (;;) {
+      const current = await this.#parts.chains.current(key);
+      try {
+        if (!holds(condition, current)) return 'condition-failed';
+        mayCommit();
+        if (current.version !== undefined) {
+          const link = (path: string): Promise<void> => this.#parts.fs.link(version.path, path);
+          if (await this.#append(key, { ...current, version: current.version }, link, call)) return 'written';
+        } else if (current.kind === 'present') {
+          await this.#beginChain(key);
+        } else if (await this.#create(key, version, call)) {
+          return 'written';
+        }
+      } finally {
+        if (current.kind === 'present') await current.object.file.close();
+      }
+    }
+  }
+
+  /** Returns the folder that has to be synced before the deletion is safe from a power failure, if any. */
+  async delete(key: string, call: Call, mayCommit: () => void): Promise<string | undefined> {
+    for (;;) {
+      const current = await this.#parts.chains.current(key);
+      if (current.kind === 'absent') return undefined;
+      try {
+        mayCommit();
+        if (current.version !== undefined) {
+          const text = `deleted ${this.#parts.newToken()}`;
+          const mark = (path: string): Promise<void> => this.#parts.fs.symlink(text, path);
+          if (await this.#append(key, { ...current, version: current.version }, mark, call)) return undefined;
+        } else {
+          const removed = await this.#removePlain(key, current.object, call);
+          if (removed.kind === 'deleted') return removed.folder;
+        }
+      } finally {
+        await current.object.file.close();
+      }
+    }
+  }
+
+  async #create(key: string, version: PreparedVersion, call: Call): Promise<boolean> {
+    const { fs, layout, folders, chains, clashes, upkeep } = this.#parts;
+    const path = layout.objectPath(key);
+    try {
+      await fs.link(version.path, path);
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT', 'EEXIST', 'ENOTDIR')) throw error;
+      if (hasErrno(error, 'ENOENT') && (await unlessErrno(fs.stat(version.path), 'ENOENT')) === undefined)
+        throw temporaryFileRemoved(version, call, error);
+      if (hasErrno(error, 'ENOENT') && (await madeFolder(folders, folderOf(path)))) return false;
+      await clashes.resolve(key, call);
+      return false;
+    }
+    return await afterLanding(call, async () => {
+      // The folder may be gone again, if others deleted the object and found the folder empty.
+      const synced = unlessErrno(folders.sync(folderOf(path)), 'ENOENT');
+      const [entries] = await Promise.all([chains.entries(key), synced]);
+      if (entries.length === 0 || (await chains.tokenAt(key, 0)) === version.token) return true;
+      const stat = await unlessErrno(fs.stat(path), 'ENOENT', 'ENOTDIR');
+      if (stat?.inode !== version.inode) throw outcomeUnknown(call);
+      await upkeep.refreshView(key);
+      return false;
+    });
+  }
+
+  async #beginChain(key: string): Promise<void> {
+    const { fs, layout, folders } = this.#parts;
+    const begin = (): Promise<void> => fs.link(layout.objectPath(key), layout.versionPath(key, 0));
+    try {
+      // EEXIST: somebody else has begun it.
+      await unlessErrno(begin(), 'EEXIST');
+    } catch (error) {
+      // The first time the folder is missing. After that it is the object, deleted meanwhile.
+      if (!hasErrno(error, 'ENOENT')) throw error;
+      await folders.make(layout.chainFolder(key));
+      await unlessErrno(begin(), 'EEXIST', 'ENOENT');
+    }
+  }
+
+  async #append(
+    key: string,
+    current: Current & { readonly version: number },
+    link: (path: string) => Promise<void>,
+    call: Call,
+  ): Promise<boolean> {
+    const { layout, folders, chains, upkeep } = this.#parts;
+    const version = current.version + 1;
+    try {
+      await link(layout.versionPath(key, version));
+    } catch (error) {
+      if (hasErrno(error, 'EEXIST')) return false;
+      throw error;
+    }
+    return await afterLanding(call, async () => {
+      const synced = folders.sync(layout.chainFolder(key));
+      const [entries] = await Promise.all([chains.entries(key), synced]);
+      if (entries.at(-1)?.version !== version) {
+        const token = current.kind === 'present' ? current.object.info.etag : current.token;
+        if ((await chains.tokenAt(key, current.version)) !== token) throw outcomeUnknown(call);
+      }
+      const upkept = upkeep.trim(key, entries).then(() => upkeep.refreshView(key));
+      await upkept.catch(() => undefined); // The next write tries again.
+      return true;
+    });
+  }
+
+  async #removePlain(key: string, object: OpenObject, call: Call): Promise<RemovedPlain> {
+    const { fs, layout, chains, metadataLinks, upkeep } = this.#parts;
+    const path = layout.objectPath(key);
+    await unlessErrno(fs.unlink(path), 'ENOENT', 'ENOTDIR');
+    return await afterLanding(call, async () => {
+      await metadataLinks.removeIfDead(object.file);
+      if ((await chains.entries(key)).length === 0) return { kind: 'deleted', folder: folderOf(path) };
+      if ((await chains.tokenAt(key, 0)) === object.info.etag) return { kind: 'chain-began' };
+      await upkeep.refreshView(key);
+      return { kind: 'deleted', folder: undefined };
+    });
+  }
+}
+
+type RemovedPlain =
+  { readonly kind: 'deleted'; readonly folder: string | undefined } | { readonly kind: 'chain-began' };
+
+/** Whether the condition is true of what the key holds. */
+export function holds(condition: Condition, current: Current): boolean {
+  switch (condition.kind) {
+    case 'none':
+      return true;
+    case 'absent':
+      return current.kind === 'absent';
+    case 'token':
+      return current.kind === 'present' && current.object.info.etag === condition.token;
+  }
+}
+
+/** `false` when a file stands in the way. */
+async function madeFolder(folders: Folders, path: string): Promise<boolean> {
+  try {
+    await folders.make(path);
+    return true;
+  } catch (error) {
+    if (hasErrno(error, 'EEXIST', 'ENOTDIR')) return false;
+    throw error;
+  }
+}
+
+function outcomeUnknown(call: Call): StoreError {
+  return new StoreError(
+    'TIMEOUT',
+    'this process stood still for so long that the outcome can no longer be told; read the object back',
+    call,
+  );
+}
+
+function temporaryFileRemoved(version: PreparedVersion, call: Call, cause: unknown): StoreError {
+  return new StoreError(
+    'SERVER_ERROR',
+    `the temporary file ${version.path} was removed by somebody; leave the store's own folder alone and try again`,
+    { ...call, cause },
+  );
+}

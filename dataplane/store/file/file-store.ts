@@ -1,0 +1,310 @@
+import { abortReason } from '../../runtime/runtime.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
+import { isStream, untilAborted } from '../body.ts';
+import { spanOf } from '../byte-range.ts';
+import { StoreError } from '../errors.ts';
+import type {
+  Body,
+  CallOptions,
+  DeleteFailure,
+  ETag,
+  GetOptions,
+  GetResult,
+  ListedObject,
+  ListOptions,
+  ListPage,
+  ObjectInfo,
+  ObjectStore,
+  PutOptions,
+  PutResult,
+} from '../object-store.ts';
+import { checkGet, checkKey, checkList, checkPut } from '../request-checks.ts';
+import type { Call } from '../request-checks.ts';
+import { compareUtf8 } from '../utf8-order.ts';
+import { removeClient } from './clients.ts';
+import { Commits, holds } from './commit.ts';
+import type { Condition } from './commit.ts';
+import { deleteAll } from './delete-all.ts';
+import { unlessErrno } from './file-system.ts';
+import type { FileSystem } from './file-system.ts';
+import { RootMissing } from './folders.ts';
+import { groundOf } from './ground.ts';
+import type { Ground } from './ground.ts';
+import { KeyClashes } from './key-clashes.ts';
+import { isStorableKey, reservedKeyProblem } from './layout.ts';
+import type { Layout } from './layout.ts';
+import { ObjectReader } from './object-reader.ts';
+import { afterLanding, storeErrorOf } from './system-errors.ts';
+import { TemporaryFiles } from './temporary-files.ts';
+import { Upkeep } from './upkeep.ts';
+import { candidateKeys } from './walk.ts';
+
+const lookupsAtOnce = 32;
+
+export interface FileStoreParts {
+  readonly fs: FileSystem;
+  /** Of a root that holds a store already: `ensureStore`. */
+  readonly layout: Layout;
+  readonly runtime: Pick<Runtime, 'wallMs'>;
+  /** A name that no other client of the store has or had: `newClientName`. */
+  readonly client: string;
+  /** See `UpkeepOptions`. */
+  readonly keepVersions: number;
+  readonly keepMs: number;
+}
+
+/** One process's handle to a directory that several processes share; `commit.ts` says how they agree. */
+export class FileStore implements ObjectStore {
+  readonly name: string;
+  readonly #client: string;
+  readonly #ground: Ground;
+  readonly #temporaryFiles: TemporaryFiles;
+  readonly #commits: Commits;
+  readonly #closing = new AbortController();
+  readonly #running: Set<Promise<unknown>> = new Set();
+  readonly #readers: Set<ObjectReader> = new Set();
+  #tokens = 0;
+
+  constructor({ fs, layout, runtime, client, keepVersions, keepMs }: FileStoreParts) {
+    this.name = `file://${layout.root}`;
+    this.#client = client;
+    this.#ground = groundOf(fs, layout);
+    this.#temporaryFiles = new TemporaryFiles(this.#ground, client);
+    const wallMs = (): number => runtime.wallMs();
+    const upkeep = new Upkeep(this.#ground, this.#temporaryFiles, { wallMs, keepVersions, keepMs });
+    const clashes = new KeyClashes(this.#ground, upkeep);
+    this.#commits = new Commits({ ...this.#ground, clashes, upkeep, newToken: () => this.#newToken() });
+  }
+
+  put(key: string, body: Body, options: PutOptions = {}): Promise<PutResult> {
+    const call = { operation: 'put', store: this.name, key } as const;
+    return this.#run(call, options.signal, async (check) => {
+      checkPut(call, options);
+      checkReserved(call);
+      const condition = conditionOf(options);
+      if (!(await this.#mayHold(key, condition))) return { kind: 'condition-failed' };
+      check();
+      const signals = [this.#closing.signal, ...(options.signal === undefined ? [] : [options.signal])];
+      const version = await this.#temporaryFiles.prepare(
+        body,
+        { token: this.#newToken(), id: options.id },
+        options.crc32c,
+        call,
+        isStream(body) ? AbortSignal.any(signals) : undefined,
+      );
+      try {
+        const kind = await this.#commits.write(key, version, condition, call, check);
+        return kind === 'written' ? { kind, etag: version.token as ETag } : { kind };
+      } finally {
+        await this.#temporaryFiles.discard(version).catch(() => undefined); // Swept later, see `clients.ts`.
+      }
+    });
+  }
+
+  get(key: string, options: GetOptions = {}): Promise<GetResult<Uint8Array>> {
+    const call = { operation: 'get', store: this.name, key } as const;
+    return this.#run(call, options.signal, async (check) => {
+      const found = await this.#open(call, options, check);
+      if (found.kind !== 'found') return found;
+      try {
+        return { ...found, body: await found.body.readAll() };
+      } finally {
+        await found.body.close();
+      }
+    });
+  }
+
+  getStream(key: string, options: GetOptions = {}): Promise<GetResult<AsyncIterable<Uint8Array>>> {
+    const call = { operation: 'get', store: this.name, key } as const;
+    return this.#run(call, options.signal, async (check) => {
+      const found = await this.#open(call, options, check);
+      if (found.kind !== 'found') return found;
+      // From here on the file is closed by an abort, by the iteration's end, or with the store.
+      const reader = found.body;
+      this.#readers.add(reader);
+      return { ...found, body: reader.stream(options.signal, () => this.#readers.delete(reader)) };
+    });
+  }
+
+  head(key: string, options: CallOptions = {}): Promise<ObjectInfo | undefined> {
+    const call = { operation: 'head', store: this.name, key } as const;
+    return this.#run(call, options.signal, async () => {
+      checkKey(call);
+      checkReserved(call);
+      const info = await this.#infoOf(key);
+      if (info === undefined) await this.#assertThere();
+      return info;
+    });
+  }
+
+  list(prefix: string, options: ListOptions = {}): Promise<ListPage> {
+    const call = { operation: 'list', store: this.name, key: prefix } as const;
+    return this.#run(call, options.signal, async (check) => {
+      checkList(call, options);
+      await this.#assertThere();
+      const { startAfter, continuation, maxKeys = 1000 } = options;
+      const after =
+        startAfter !== undefined && continuation !== undefined && compareUtf8(startAfter, continuation) > 0
+          ? startAfter
+          : (continuation ?? startAfter);
+      const objects: ListedObject[] = [];
+      let batch: string[] = [];
+      // One object more than asked for, to know whether there is more.
+      for await (const key of candidateKeys(this.#ground, { prefix, after })) {
+        if (isStorableKey(key)) batch.push(key);
+        if (batch.length < Math.min(lookupsAtOnce, maxKeys + 1 - objects.length)) continue;
+        check();
+        objects.push(...(await this.#listed(batch)));
+        batch = [];
+        if (objects.length > maxKeys) break;
+      }
+      objects.push(...(await this.#listed(batch)));
+      const page = objects.slice(0, maxKeys);
+      return { objects: page, next: objects.length > maxKeys ? page.at(-1)?.key : undefined };
+    });
+  }
+
+  delete(key: string, options: CallOptions = {}): Promise<void> {
+    const call = { operation: 'delete', store: this.name, key } as const;
+    return this.#run(call, options.signal, async (check) => {
+      checkKey(call);
+      checkReserved(call);
+      await this.#assertThere();
+      const folder = await this.#commits.delete(key, call, check);
+      if (folder !== undefined) await afterLanding(call, () => this.#syncAndPrune(folder));
+    });
+  }
+
+  deleteMany(keys: readonly string[], options: CallOptions = {}): Promise<readonly DeleteFailure[]> {
+    const call = { operation: 'delete', store: this.name } as const;
+    return this.#run(call, options.signal, async (check) => {
+      await this.#assertThere();
+      return await deleteAll(keys, {
+        check,
+        delete: async (key) => {
+          const keyCall = { ...call, key };
+          checkKey(keyCall);
+          checkReserved(keyCall);
+          return await this.#commits.delete(key, keyCall, check);
+        },
+        finish: (folder) => afterLanding(call, () => this.#syncAndPrune(folder)),
+        errorOf: (error, key) => storeErrorOf(error, { ...call, key }),
+      });
+    });
+  }
+
+  /** Rejects the calls under way and waits until none of them touches the directory any more. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.allSettled(this.#running);
+    await Promise.all([...this.#readers].map((reader) => reader.close()));
+    const { fs, metadataLinks } = this.#ground;
+    await removeClient(fs, metadataLinks, this.#temporaryFiles.folder).catch(() => undefined); // Swept later.
+  }
+
+  /**
+   * Runs a call. When it is given up its promise rejects at once; the steps under way end by themselves, without
+   * making anything visible that was not visible yet.
+   */
+  async #run<T>(
+    call: Call,
+    signal: AbortSignal | undefined,
+    work: (check: () => void) => Promise<T>,
+  ): Promise<T> {
+    const check = (): void => {
+      if (signal?.aborted) throw abortReason(signal);
+      if (this.#closing.signal.aborted)
+        throw new StoreError('CLOSED', 'the store was closed; open it again', call);
+    };
+    check();
+    const running = work(check);
+    this.#running.add(running);
+    const ended = (): void => {
+      this.#running.delete(running);
+    };
+    running.then(ended, ended);
+    try {
+      return await untilAborted(untilAborted(running, signal), this.#closing.signal);
+    } catch (error) {
+      check();
+      throw storeErrorOf(error, call);
+    }
+  }
+
+  /** Spares a put that is lost already the writing of its body. */
+  async #mayHold(key: string, condition: Condition): Promise<boolean> {
+    if (condition.kind === 'none') return true;
+    const current = await this.#ground.chains.current(key);
+    if (current.kind === 'present') await current.object.file.close();
+    else if (condition.kind === 'token') await this.#assertThere();
+    return holds(condition, current);
+  }
+
+  async #open(
+    call: Call & { readonly key: string },
+    options: GetOptions,
+    check: () => void,
+  ): Promise<GetResult<ObjectReader>> {
+    checkGet(call, options);
+    checkReserved(call);
+    const current = await this.#ground.chains.current(call.key);
+    if (current.kind === 'absent') {
+      await this.#assertThere();
+      return { kind: 'absent' };
+    }
+    const { object } = current;
+    let kept = false;
+    try {
+      const { info } = object;
+      if (options.ifNoneMatch === info.etag) return { kind: 'unchanged' };
+      const span = spanOf(options.range, info.sizeBytes, call);
+      kept = true;
+      return { kind: 'found', info, offset: span.offset, body: new ObjectReader(object, span, call, check) };
+    } finally {
+      if (!kept) await object.file.close();
+    }
+  }
+
+  async #infoOf(key: string): Promise<ObjectInfo | undefined> {
+    const current = await this.#ground.chains.current(key);
+    if (current.kind === 'absent') return undefined;
+    await current.object.file.close();
+    return current.object.info;
+  }
+
+  async #listed(keys: readonly string[]): Promise<ListedObject[]> {
+    const infos = await Promise.all(keys.map((key) => this.#infoOf(key)));
+    return keys.flatMap((key, at) => {
+      const info = infos[at];
+      if (info === undefined) return [];
+      const { sizeBytes, etag, lastModifiedMs } = info;
+      return [{ key, sizeBytes, etag, lastModifiedMs }];
+    });
+  }
+
+  async #syncAndPrune(folder: string): Promise<void> {
+    await unlessErrno(this.#ground.folders.sync(folder), 'ENOENT', 'ENOTDIR');
+    await this.#ground.folders.prune(folder);
+  }
+
+  /** "Absent" must not be said of a store that is not there, of a disk that is not mounted, for one. */
+  async #assertThere(): Promise<void> {
+    const { fs, layout } = this.#ground;
+    const stat = await unlessErrno(fs.stat(layout.formatPath), 'ENOENT', 'ENOTDIR');
+    if (stat === undefined) throw new RootMissing(layout.root);
+  }
+
+  #newToken(): string {
+    return `${this.#client.slice(this.#client.lastIndexOf('.') + 1)}-${(++this.#tokens).toString(36)}`;
+  }
+}
+
+function conditionOf(options: PutOptions): Condition {
+  if (options.ifMatch !== undefined) return { kind: 'token', token: options.ifMatch };
+  return { kind: options.ifAbsent ? 'absent' : 'none' };
+}
+
+function checkReserved(call: Call & { readonly key: string }): void {
+  const problem = reservedKeyProblem(call.key);
+  if (problem !== undefined) throw new StoreError('INVALID_REQUEST', `${problem}; choose another key`, call);
+}

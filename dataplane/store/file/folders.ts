@@ -1,0 +1,111 @@
+import { hasErrno } from './file-system.ts';
+import type { FileSystem } from './file-system.ts';
+import { folderOf } from './layout.ts';
+import type { Layout } from './layout.ts';
+
+const maxKnown = 10_000;
+
+/** The root, or the store's own folder in it, is gone: unmounted, or removed by somebody. */
+export class RootMissing extends Error {
+  constructor(root: string, cause?: unknown) {
+    super(`the directory ${root} is not there, or holds no store any more`, { cause });
+    this.name = 'RootMissing';
+  }
+}
+
+/** Makes, syncs and removes folders below the root. It never makes the root, nor the store's own folder in it. */
+export class Folders {
+  readonly #fs: FileSystem;
+  readonly #layout: Layout;
+  /**
+   * Folders whose own name in their parent this process knows to be on disk, with the identity they had then: another
+   * process may remove an empty folder and a third make it again.
+   */
+  readonly #known: Map<string, string> = new Map();
+  readonly #syncs: Map<string, { running: Promise<void>; next: Promise<void> | undefined }> = new Map();
+
+  constructor(fs: FileSystem, layout: Layout) {
+    this.#fs = fs;
+    this.#layout = layout;
+  }
+
+  /** Makes a folder and those above it. Rejects with EEXIST or ENOTDIR when one of them is a file. */
+  async make(path: string): Promise<void> {
+    for (;;) {
+      try {
+        await this.#fs.mkdir(path);
+        return;
+      } catch (error) {
+        if (hasErrno(error, 'EEXIST') && (await this.#isFolder(path))) return;
+        if (!hasErrno(error, 'ENOENT')) throw error;
+        const parent = folderOf(path);
+        const { root, internalFolder } = this.#layout;
+        if (parent === root || parent === internalFolder) throw new RootMissing(root, error);
+      }
+      await this.make(folderOf(path));
+    }
+  }
+
+  /**
+   * Returns once everything that was in the folder when this was called is on disk, and the folder itself is reached
+   * from the root after a power failure. Calls that come while a sync of the same folder runs share the one after it.
+   */
+  async sync(path: string): Promise<void> {
+    const current = this.#syncs.get(path);
+    if (current !== undefined) {
+      current.next ??= current.running.then(
+        () => this.#start(path),
+        () => this.#start(path),
+      );
+      await current.next;
+      return;
+    }
+    await this.#start(path);
+  }
+
+  /** Removes the folder of an object and those above it as long as they are empty, without the root. */
+  async prune(path: string): Promise<void> {
+    for (let at = path; at.length > this.#layout.root.length; at = folderOf(at)) {
+      try {
+        await this.#fs.rmdir(at);
+      } catch {
+        return;
+      }
+      this.#known.delete(at);
+    }
+  }
+
+  #start(path: string): Promise<void> {
+    const state = { running: this.#sync(path), next: undefined };
+    this.#syncs.set(path, state);
+    const forget = (): void => {
+      if (this.#syncs.get(path) === state && state.next === undefined) this.#syncs.delete(path);
+    };
+    state.running.then(forget, forget);
+    return state.running;
+  }
+
+  async #sync(path: string): Promise<void> {
+    const folder = await this.#fs.openToRead(path);
+    try {
+      const { inode, createdNs } = await folder.stat();
+      await folder.sync();
+      const identity = `${inode} ${createdNs}`;
+      if (path === this.#layout.root || this.#known.get(path) === identity) return;
+      await this.sync(folderOf(path));
+      if (this.#known.size >= maxKnown) this.#known.clear();
+      this.#known.set(path, identity);
+    } finally {
+      await folder.close();
+    }
+  }
+
+  async #isFolder(path: string): Promise<boolean> {
+    try {
+      return (await this.#fs.stat(path)).kind === 'directory';
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT')) return true; // Removed since: the caller finds out, and makes it again.
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,116 @@
+import { checkedChunks, bodyPieces, isStream } from '../body.ts';
+import { crc32c } from '../crc32c.ts';
+import { StoreError } from '../errors.ts';
+import type { Body } from '../object-store.ts';
+import type { Call } from '../request-checks.ts';
+import { hasErrno, unlessErrno } from './file-system.ts';
+import type { OpenFile } from './file-system.ts';
+import type { Ground } from './ground.ts';
+import type { Metadata } from './metadata.ts';
+
+/** A version that is on disk with its metadata but has no name yet under which anybody would find it. */
+export interface PreparedVersion {
+  readonly path: string;
+  readonly file: OpenFile;
+  readonly inode: bigint;
+  readonly token: string;
+}
+
+/** One client's own folder, in which nobody else writes. */
+export class TemporaryFiles {
+  readonly #ground: Ground;
+  readonly #client: string;
+  #names = 0;
+
+  /** @param client a name that no other client has or had */
+  constructor(ground: Ground, client: string) {
+    this.#ground = ground;
+    this.#client = client;
+  }
+
+  get folder(): string {
+    return `${this.#ground.layout.clientsFolder}/${this.#client}`;
+  }
+
+  /** An unused path in the folder. */
+  newPath(): string {
+    return `${this.folder}/${++this.#names}`;
+  }
+
+  /** Writes body and metadata; both are on disk when this returns. */
+  async prepare(
+    body: Body,
+    metadata: Metadata,
+    expectedCrc32c: number | undefined,
+    call: Call,
+    signal: AbortSignal | undefined,
+  ): Promise<PreparedVersion> {
+    const path = this.newPath();
+    const file = await this.inFolder(() => this.#ground.fs.create(path));
+    try {
+      await this.#fill(file, body, expectedCrc32c, call, signal);
+      const stat = await file.stat();
+      const metadataFolder = this.#ground.layout.metadataFolder(stat.inode);
+      try {
+        await this.#ground.metadataLinks.write(metadata, stat, this.newPath());
+      } catch (error) {
+        if (!hasErrno(error, 'ENOENT')) throw error;
+        await this.#ground.folders.make(metadataFolder);
+        await this.#ground.metadataLinks.write(metadata, stat, this.newPath());
+      }
+      await Promise.all([file.sync(), this.#ground.folders.sync(metadataFolder)]);
+      return { path, file, inode: stat.inode, token: metadata.token };
+    } catch (error) {
+      await this.discard({ path, file }).catch(() => undefined); // The first error says what is wrong.
+      throw error;
+    }
+  }
+
+  /** Removes the temporary name; the version lives on if it has been given others. */
+  async discard({ path, file }: Pick<PreparedVersion, 'path' | 'file'>): Promise<void> {
+    try {
+      await unlessErrno(this.#ground.fs.unlink(path), 'ENOENT');
+      await this.#ground.metadataLinks.removeIfDead(file);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Does something that needs the client's folder, which it makes when it is missing. */
+  async inFolder<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT')) throw error;
+      await this.#ground.folders.make(this.folder);
+      return await work();
+    }
+  }
+
+  async #fill(
+    file: OpenFile,
+    body: Body,
+    expectedCrc32c: number | undefined,
+    call: Call,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    let crc = 0;
+    if (isStream(body)) {
+      for await (const chunk of checkedChunks(body, call, signal)) {
+        if (expectedCrc32c !== undefined) crc = crc32c(chunk, crc);
+        await file.write([chunk]);
+      }
+    } else {
+      const pieces = bodyPieces(body);
+      if (expectedCrc32c !== undefined) for (const piece of pieces) crc = crc32c(piece, crc);
+      await file.write(pieces);
+    }
+    if (expectedCrc32c !== undefined && crc !== expectedCrc32c) {
+      throw new StoreError(
+        'CHECKSUM_REJECTED',
+        `the body has crc32c ${crc}, ${expectedCrc32c} was announced; nothing was written`,
+        call,
+      );
+    }
+  }
+}
