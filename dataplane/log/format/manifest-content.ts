@@ -98,6 +98,3 @@ export interface EpochStart {
 export interface SnapshotRef {
   readonly object: string;
 }
-
-/** A manifest's root names at most this many segments itself; a page holds as many. */
-export const maxRootSegments = 1024;
