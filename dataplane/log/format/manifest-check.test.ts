@@ -166,7 +166,10 @@ test('what a flush, a retention step, a release, a takeover and a deletion do is
       { epochs: [...partition.epochs.slice(0, 2), { epoch: 4, startOffset: 30 }] },
     ),
     'epochs below the log start forgotten': next({}, { epochs: partition.epochs.slice(1), logStart: 16 }),
-    deletion: next({ state: 'deleted', owner: undefined, runs: [] }),
+    deletion: next(
+      { state: 'deleted', runs: [] },
+      { logStart: 30, segments: [], pruned: partition.appended },
+    ),
   };
   for (const [what, after] of Object.entries(allowed)) {
     assert.equal(checkSuccessor(base, after), undefined, what);

@@ -15,7 +15,7 @@ export function manifestProblem(manifest: Manifest): string | undefined {
   if (partitions.length !== partitionCount || partitionCount === 0) {
     return `it has ${partitions.length} partitions, ${partitionCount} are declared`;
   }
-  if ((state === 'owned') !== (owner !== undefined)) {
+  if (state !== 'deleted' && (state === 'owned') !== (owner !== undefined)) {
     return `its state is ${state} and it has ${owner === undefined ? 'no' : 'an'} owner`;
   }
   const runs = runsProblem(manifest);

@@ -10,7 +10,7 @@ export interface Manifest {
   readonly partitionCount: number;
   /** The leader epoch of all its partitions; grows with every change of owner. */
   readonly epoch: number;
-  /** Absent unless `state` is `owned`. */
+  /** Present while `owned`, absent while `released`; when `deleted`, who deleted it, if it is known. */
   readonly owner: ManifestOwner | undefined;
   /** The session that wrote this version: with `version` it names the write. */
   readonly writer: string;
