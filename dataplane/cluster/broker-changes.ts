@@ -243,10 +243,8 @@ function withoutSession(state: ClusterState, id: number, sid: string | undefined
   for (const [accused, suspicion] of state.suspicions) {
     if (accused === id) continue;
     const accusations = suspicion.accusations.filter(({ bySid }) => bySid !== sid);
-    suspicions.set(
-      accused,
-      accusations.length === suspicion.accusations.length ? suspicion : { ...suspicion, accusations },
-    );
+    if (accusations.length > 0 || suspicion.refutations > 0)
+      suspicions.set(accused, { ...suspicion, accusations });
   }
   return { ...state, assignments, suspicions };
 }
