@@ -4,7 +4,8 @@ import { buildBatch } from '../../protocol/record-batch-builder.ts';
 import { readBatchHeader } from '../../protocol/record-batch.ts';
 import { crc32c } from '../../store/crc32c.ts';
 import { decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
-import { decodeContainerTail, encodeContainer, noFooterHash, type EncodedContainer } from './container.ts';
+import { decodeContainerTail, encodeContainer, type EncodedContainer } from './container.ts';
+import { noFooterHash } from './container-footer.ts';
 import { encodeFrame } from './document.ts';
 import { LogFormatError } from './errors.ts';
 

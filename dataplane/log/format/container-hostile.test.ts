@@ -8,11 +8,10 @@ import {
   decodeContainer,
   decodeContainerTail,
   encodeContainer,
-  footerBytes,
-  noFooterHash,
   readNote,
   type ContainerInput,
 } from './container.ts';
+import { footerBytes, noFooterHash } from './container-footer.ts';
 import { headerBytes } from './container-header.ts';
 import { encodeIndex } from './container-index.ts';
 import { LogFormatError, type LogFormatErrorCode } from './errors.ts';

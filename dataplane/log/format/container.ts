@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { hash } from 'node:crypto';
 import { crc32c, crc32cCombine } from '../../store/crc32c.ts';
 import { batchPrefixBytes, lastSequence, type BatchHeader } from '../../protocol/record-batch.ts';
 import type { BatchEntry, BlockEntry } from './block-entry.ts';
@@ -11,9 +10,16 @@ import {
   headerBytes,
   type ContainerHeader,
 } from './container-header.ts';
+import {
+  decodeFooter,
+  encodeFooter,
+  footerBytes,
+  hashFooter,
+  truncated,
+  type FooterFields,
+} from './container-footer.ts';
 import { corruptAdvice, LogFormatError } from './errors.ts';
-import { MalformedBytesError, readInt64, writeInt64 } from './varint.ts';
-import { formatVersionProblem } from './version.ts';
+import { readInt64 } from './varint.ts';
 
 export type { BatchEntry, BlockEntry } from './block-entry.ts';
 
@@ -25,10 +31,7 @@ export type { BatchEntry, BlockEntry } from './block-entry.ts';
  * body            data, segment: blocks, back to back; a block is consecutive record batches of one partition, byte for
  *                 byte what Fetch returns. fence, end: a note in JSON, for people.
  * index           container-section.ts: copy of the header, then the blocks (container-index.ts)
- * footer   64 B    0 index position u64    8 index length u32   12 index CRC u32   16 body CRC u32
- *                 20 hash of the footer of the slot before, 16 B
- *                 36 size of the object u64   44 format version u16   46 zero, 10 B
- *                 56 CRC u32 of bytes 0 to 56   60 magic "NRIF"
+ * footer   64 B   container-footer.ts
  * ```
  *
  * The index is at the end, with a copy of the header, so that one suffix GET tells all that a takeover has to know. The
@@ -43,7 +46,7 @@ export interface ContainerInput {
   readonly slot: number;
   readonly lastCheckpointSlot: number;
   readonly writerTimeMs: number;
-  /** 32 hexadecimal digits; {@link noFooterHash} in a session's first slot and in segments. */
+  /** 32 hexadecimal digits; `noFooterHash` in a session's first slot and in segments. */
   readonly previousFooterHash: string;
   /** `data` and `segment` only. */
   readonly blocks: readonly BlockInput[];
@@ -74,16 +77,7 @@ export interface EncodedContainer {
 }
 
 /** What the end of an object tells, with the header of which the index holds a copy. */
-export interface ContainerFooter extends ContainerHeader {
-  readonly indexPosition: number;
-  readonly indexSizeBytes: number;
-  readonly indexCrc32c: number;
-  readonly bodyCrc32c: number;
-  readonly previousFooterHash: string;
-  readonly objectSizeBytes: number;
-  /** What the next slot's `previousFooterHash` must be. */
-  readonly footerHash: string;
-}
+export interface ContainerFooter extends FooterFields, ContainerHeader {}
 
 export interface DecodedContainer {
   readonly kind: 'decoded';
@@ -94,11 +88,6 @@ export interface DecodedContainer {
   readonly indexBytes: Uint8Array;
 }
 
-export const footerBytes = 64;
-export const noFooterHash = '0'.repeat(32);
-
-const footerMagic = Buffer.from('NRIF');
-const footerCrcPosition = 56;
 const maxNoteBytes = 65_536;
 
 /**
@@ -141,7 +130,13 @@ export function encodeContainer(input: ContainerInput): EncodedContainer {
     input.formatVersion,
     input.writerTimeMs,
   );
-  const footer = encodeFooter(input, indexBytes, headerBytes + bodySizeBytes, bodyCrc);
+  const footer = encodeFooter({
+    formatVersion: input.formatVersion,
+    previousFooterHash: input.previousFooterHash,
+    indexPosition: headerBytes + bodySizeBytes,
+    indexBytes,
+    bodyCrc32c: bodyCrc,
+  });
   let crc = crc32cCombine(crc32c(header), bodyCrc, bodySizeBytes);
   crc = crc32c(footer, crc32c(indexBytes, crc));
   return {
@@ -244,25 +239,6 @@ export function describeBatch(header: BatchHeader): BatchEntry {
     attributes: header.attributes,
     crc: header.crc,
   };
-}
-
-function encodeFooter(
-  input: ContainerInput,
-  indexBytes: Uint8Array,
-  indexPosition: number,
-  bodyCrc: number,
-): Buffer {
-  const footer = Buffer.alloc(footerBytes);
-  writeInt64(footer, indexPosition, 0);
-  footer.writeUInt32BE(indexBytes.length, 8);
-  footer.writeUInt32BE(crc32c(indexBytes), 12);
-  footer.writeUInt32BE(bodyCrc, 16);
-  footer.write(input.previousFooterHash, 20, 16, 'hex');
-  writeInt64(footer, indexPosition + indexBytes.length + footerBytes, 36);
-  footer.writeUInt16BE(input.formatVersion, 44);
-  footer.writeUInt32BE(crc32c(footer.subarray(0, footerCrcPosition)), footerCrcPosition);
-  footer.set(footerMagic, 60);
-  return footer;
 }
 
 /** The tail does not hold the whole index: read the last `needBytes` bytes and decode again. */
@@ -385,73 +361,6 @@ export function readNote(bytes: Uint8Array, where: string): unknown {
   } catch (error) {
     throw new LogFormatError('INVALID', where, `its note is not JSON: ${corruptAdvice}`, error);
   }
-}
-
-type FooterFields = Omit<ContainerFooter, Exclude<keyof ContainerHeader, 'formatVersion'>>;
-
-function decodeFooter(tail: Uint8Array, objectSizeBytes: number, where: string): FooterFields {
-  if (objectSizeBytes < headerBytes + footerBytes) throw truncated(objectSizeBytes, where);
-  const bytes = Buffer.from(tail.buffer, tail.byteOffset + tail.length - footerBytes, footerBytes);
-  if (!bytes.subarray(60).equals(footerMagic)) {
-    throw new LogFormatError(
-      'TRUNCATED',
-      where,
-      `its last bytes are not the footer of a firn log object: it was cut short, or something else wrote it; ${corruptAdvice}`,
-    );
-  }
-  if (crc32c(bytes.subarray(0, footerCrcPosition)) !== bytes.readUInt32BE(footerCrcPosition)) {
-    throw new LogFormatError('CHECKSUM', where, `the CRC of its footer does not match: ${corruptAdvice}`);
-  }
-  const version = bytes.readUInt16BE(44);
-  const problem = formatVersionProblem(version);
-  if (problem !== undefined) throw new LogFormatError('FUTURE_VERSION', where, problem);
-  try {
-    const footer: FooterFields = {
-      indexPosition: readInt64(bytes, 0),
-      indexSizeBytes: bytes.readUInt32BE(8),
-      indexCrc32c: bytes.readUInt32BE(12),
-      bodyCrc32c: bytes.readUInt32BE(16),
-      previousFooterHash: bytes.toString('hex', 20, 36),
-      objectSizeBytes: readInt64(bytes, 36),
-      formatVersion: version,
-      footerHash: hashFooter(bytes),
-    };
-    if (footer.objectSizeBytes !== objectSizeBytes) throw wrongSize(footer, objectSizeBytes, where);
-    if (
-      footer.indexPosition < headerBytes ||
-      footer.indexPosition + footer.indexSizeBytes !== objectSizeBytes - footerBytes
-    ) {
-      throw new MalformedBytesError(
-        `its index of ${footer.indexSizeBytes} bytes at ${footer.indexPosition} does not end at the footer`,
-      );
-    }
-    return footer;
-  } catch (error) {
-    if (!(error instanceof MalformedBytesError)) throw error;
-    throw new LogFormatError('INVALID', where, `${error.message}: ${corruptAdvice}`, error);
-  }
-}
-
-function wrongSize(footer: FooterFields, objectSizeBytes: number, where: string): LogFormatError {
-  const code = objectSizeBytes < footer.objectSizeBytes ? 'TRUNCATED' : 'INVALID';
-  return new LogFormatError(
-    code,
-    where,
-    `it has ${objectSizeBytes} bytes, its footer says ${footer.objectSizeBytes}: ${corruptAdvice}`,
-  );
-}
-
-function truncated(sizeBytes: number, where: string): LogFormatError {
-  return new LogFormatError(
-    'TRUNCATED',
-    where,
-    `it has ${sizeBytes} bytes, a firn log object has at least ${headerBytes + footerBytes}: ${corruptAdvice}`,
-  );
-}
-
-/** The first 16 bytes of the footer's SHA-256, 0.25 µs. */
-function hashFooter(footer: Uint8Array): string {
-  return hash('sha256', footer, 'hex').slice(0, 32);
 }
 
 function bytesEqual(a: Uint8Array, b: Uint8Array): boolean {
