@@ -345,6 +345,11 @@ test('headers that are not those of the bytes are a bug of the writer', () => {
   assert.throws(() => encode({ batches: [header, header] }), assertion);
   assert.throws(() => encode({ batches: [] }), assertion);
   assert.throws(() => encode({ leaderEpoch: 1 }), assertion);
+  assert.throws(() => encode({ topicId: 'a-name' }), assertion);
+  assert.throws(() => encode({ topicId: topicId.toUpperCase() }), assertion);
+  assert.throws(() => encode({ partition: 2 ** 31 }), assertion);
+  assert.throws(() => encode({ partition: -1 }), assertion);
+  assert.throws(() => encode({ batches: [{ ...header, recordCount: 2 }] }), assertion);
   const [piece] = block.pieces;
   assert.ok(piece !== undefined);
   assert.throws(() => encode({ pieces: [piece.subarray(0, 40), piece.subarray(40)] }), assertion);

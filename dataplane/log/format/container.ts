@@ -19,6 +19,7 @@ import {
   type FooterFields,
 } from './container-footer.ts';
 import { corruptAdvice, LogFormatError } from './errors.ts';
+import { isId } from './keys.ts';
 import { readInt64 } from './varint.ts';
 
 export type { BatchEntry, BlockEntry } from './block-entry.ts';
@@ -89,6 +90,7 @@ export interface DecodedContainer {
 }
 
 const maxNoteBytes = 65_536;
+const maxInt32 = 2 ** 31 - 1;
 
 /**
  * Lays out a container around batches that stay where they are. Reads 21 bytes of every batch; everything else about the
@@ -153,6 +155,8 @@ function describeBlock(block: BlockInput, position: number, kind: ContainerHeade
   const { pieces, batches, topicId, partition, leaderEpoch } = block;
   const first = batches[0];
   assert(first !== undefined, `the block of ${topicId}-${partition} has no batches`);
+  assert(isId(topicId), `topic id ${topicId}`);
+  assert(partition <= maxInt32 && leaderEpoch <= maxInt32, `partition ${partition}, epoch ${leaderEpoch}`);
   const entries: BatchEntry[] = [];
   let crc = 0;
   let recordCount = 0;
@@ -181,6 +185,12 @@ function describeBlock(block: BlockInput, position: number, kind: ContainerHeade
   assert(
     next === batches.length,
     `the block of ${topicId}-${partition} has fewer bytes than its ${batches.length} batches`,
+  );
+  const offsets = expectedOffset - first.baseOffset;
+  assert(
+    expectedOffset < Number.MAX_SAFE_INTEGER &&
+      (kind === 'segment' ? recordCount <= offsets : recordCount === offsets),
+    `${recordCount} records at offsets ${first.baseOffset} to ${expectedOffset - 1} of ${topicId}-${partition}`,
   );
   const entry: BlockEntry = {
     kind: 'records',

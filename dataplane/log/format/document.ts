@@ -68,6 +68,21 @@ export function decodeDocument(kind: DocumentKind, bytes: Uint8Array, where: str
   }
 }
 
+/** {@link encodeDocument} for a value of the given shape. What could not be read back is never written: it throws. */
+export function encodeShape(
+  kind: DocumentKind,
+  formatVersion: number,
+  value: unknown,
+  shape: Shape<unknown>,
+): Uint8Array {
+  try {
+    shape(value);
+  } catch (error) {
+    assert.fail(`a ${kind} that nobody could read: ${String(error)}`);
+  }
+  return encodeDocument(kind, formatVersion, value);
+}
+
 /**
  * The value of a document, in the given shape.
  *

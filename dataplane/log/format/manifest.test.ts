@@ -263,3 +263,20 @@ test('a manifest that contradicts itself is never written', () => {
   const wrong: Manifest = { ...sample, partitions: [{ ...emptyPartitionManifest(0), epochs }] };
   assert.throws(() => encodeManifest(wrong, 1), { name: 'AssertionError' });
 });
+
+test('a manifest that nobody could read is never written', () => {
+  const unreadable: Partial<Manifest>[] = [
+    { version: Number.NaN },
+    { version: 2 ** 53 },
+    { assignmentGeneration: 0.5 },
+    { snapshot: { object: 'a/b' } },
+    { writer: 'me' },
+    { owner: { sid: ownSid, broker: 1, zone: 'z'.repeat(2000) } },
+  ];
+  for (const change of unreadable) {
+    assert.throws(() => encodeManifest({ ...sample, ...change }, 1), {
+      name: 'AssertionError',
+      message: /a manifest that nobody could read/,
+    });
+  }
+});

@@ -1,4 +1,4 @@
-import { decodeShape, encodeDocument } from './document.ts';
+import { decodeShape, encodeShape } from './document.ts';
 import { isId } from './keys.ts';
 import { int32, object, text, textMatching, timestamp } from './shape.ts';
 
@@ -24,15 +24,20 @@ const shape = object({
 
 export function encodeSessionRecord(record: SessionRecord, formatVersion: number): Uint8Array {
   const { sid, broker, podUid, zone, version, startedAtMs } = record;
-  return encodeDocument('session', formatVersion, {
-    sid,
-    broker,
-    podUid,
-    zone,
-    version,
-    startedAtMs,
-    ...(formatVersion >= 2 ? { reserved: [] } : {}),
-  });
+  return encodeShape(
+    'session',
+    formatVersion,
+    {
+      sid,
+      broker,
+      podUid,
+      zone,
+      version,
+      startedAtMs,
+      ...(formatVersion >= 2 ? { reserved: [] } : {}),
+    },
+    shape,
+  );
 }
 
 /** @throws LogFormatError */

@@ -25,8 +25,8 @@ const snapshot: fc.Arbitrary<GroupSnapshot> = fc.record({
           lastTimeMs: natural,
           batches: fc.array(
             fc.record({
-              baseSequence: int31,
-              lastSequence: int31,
+              baseSequence: fc.oneof(int31, fc.constant(-1)),
+              lastSequence: fc.oneof(int31, fc.constant(-1)),
               baseOffset: natural,
               lastOffset: natural,
               timeMs: natural,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { decodeShape, encodeDocument } from './document.ts';
+import { decodeShape, encodeShape } from './document.ts';
 import { isGroupId } from './keys.ts';
 import { int32, integer, list, natural, nullable, object, textMatching, tuple } from './shape.ts';
 
@@ -46,6 +46,8 @@ export interface AbortedTransaction {
 }
 
 const maxBatches = 5;
+/** -1: a control batch of a producer. */
+const sequence = integer(-1, 2 ** 31 - 1);
 
 const producerShape = tuple({
   producerId: natural,
@@ -53,8 +55,8 @@ const producerShape = tuple({
   lastTimeMs: natural,
   batches: list(
     tuple({
-      baseSequence: int32,
-      lastSequence: int32,
+      baseSequence: sequence,
+      lastSequence: sequence,
       baseOffset: natural,
       lastOffset: natural,
       timeMs: natural,
@@ -79,39 +81,44 @@ const snapshotShape = object({
 
 /** JSON in a document frame, arrays in the order of the interfaces above. */
 export function encodeSnapshot(snapshot: GroupSnapshot, formatVersion: number): Uint8Array {
-  return encodeDocument('snapshot', formatVersion, {
-    group: snapshot.group,
-    parts: snapshot.partitions.map((partition) => [
-      partition.partition,
-      partition.endOffset,
-      partition.producers.map((producer) => {
-        assert(
-          producer.batches.length <= maxBatches,
-          `${producer.batches.length} batches of one producer in a snapshot`,
-        );
-        return [
-          producer.producerId,
-          producer.epoch,
-          producer.lastTimeMs,
-          producer.batches.map((batch) => [
-            batch.baseSequence,
-            batch.lastSequence,
-            batch.baseOffset,
-            batch.lastOffset,
-            batch.timeMs,
-          ]),
-          producer.transactionFirstOffset ?? null,
-        ];
-      }),
-      partition.abortedTransactions.map((aborted) => [
-        aborted.producerId,
-        aborted.firstOffset,
-        aborted.lastOffset,
-        aborted.lastStableOffset,
+  return encodeShape(
+    'snapshot',
+    formatVersion,
+    {
+      group: snapshot.group,
+      parts: snapshot.partitions.map((partition) => [
+        partition.partition,
+        partition.endOffset,
+        partition.producers.map((producer) => {
+          assert(
+            producer.batches.length <= maxBatches,
+            `${producer.batches.length} batches of one producer in a snapshot`,
+          );
+          return [
+            producer.producerId,
+            producer.epoch,
+            producer.lastTimeMs,
+            producer.batches.map((batch) => [
+              batch.baseSequence,
+              batch.lastSequence,
+              batch.baseOffset,
+              batch.lastOffset,
+              batch.timeMs,
+            ]),
+            producer.transactionFirstOffset ?? null,
+          ];
+        }),
+        partition.abortedTransactions.map((aborted) => [
+          aborted.producerId,
+          aborted.firstOffset,
+          aborted.lastOffset,
+          aborted.lastStableOffset,
+        ]),
       ]),
-    ]),
-    ...(formatVersion >= 2 ? { reserved: [] } : {}),
-  });
+      ...(formatVersion >= 2 ? { reserved: [] } : {}),
+    },
+    snapshotShape,
+  );
 }
 
 /** @throws LogFormatError */

@@ -1,4 +1,4 @@
-import { decodeShape, encodeDocument } from './document.ts';
+import { decodeShape, encodeShape } from './document.ts';
 import { natural, object } from './shape.ts';
 
 const shape = object({ trim: natural });
@@ -8,7 +8,7 @@ const shape = object({ trim: natural });
  * without this object has trimmed nothing.
  */
 export function encodeTrim(trim: number, formatVersion: number): Uint8Array {
-  return encodeDocument('trim', formatVersion, { trim, ...(formatVersion >= 2 ? { reserved: [] } : {}) });
+  return encodeShape('trim', formatVersion, { trim, ...(formatVersion >= 2 ? { reserved: [] } : {}) }, shape);
 }
 
 /** @throws LogFormatError */
