@@ -1,6 +1,7 @@
 /** Stores that break one promise each, over the right one in memory: what the probe must find out. For tests. */
 import { sleep } from '../../runtime/runtime.ts';
 import type { Random, Runtime } from '../../runtime/runtime.ts';
+import { isStream } from '../body.ts';
 import { StoreError } from '../errors.ts';
 import type { StoreErrorCode } from '../errors.ts';
 import { createMemoryStore, MemoryObjects } from '../memory.ts';
@@ -322,7 +323,7 @@ export function flaky(runtime: Runtime, random: Random, share: number): Breakage
   return (right) => ({
     put: async (key, body, options) => {
       if (random.fraction() >= share) return await right.put(key, body, options);
-      return await disturbedPut(runtime, random, right, key, body, options);
+      return await disturbedPut(runtime, random, right, key, await inMemory(body), options);
     },
     delete: async (key, options) => {
       if (random.fraction() >= share) return await right.delete(key, options);
@@ -360,6 +361,14 @@ async function disturbedPut(
       runtime.after(random.fraction() * 20, () => void right.put(key, body, options).catch(() => undefined));
       throw failure(right, 'TIMEOUT', key, 'no answer; it lands later');
   }
+}
+
+/** A stream can be sent once only, and a network may deliver its bytes twice. */
+async function inMemory(body: Body): Promise<Body> {
+  if (!isStream(body)) return body;
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body.chunks) chunks.push(chunk);
+  return chunks;
 }
 
 function failure(

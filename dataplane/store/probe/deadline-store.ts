@@ -1,4 +1,5 @@
 import type { Runtime } from '../../runtime/runtime.ts';
+import { bodySizeBytes } from '../body.ts';
 import { StoreError } from '../errors.ts';
 import type { StoreErrorDetails } from '../errors.ts';
 import type {
@@ -16,7 +17,7 @@ import type {
 } from '../object-store.ts';
 
 /**
- * A handle whose calls end: each is aborted after `timeoutMs` and then rejects with TIMEOUT, retries inside the store
+ * A handle whose calls end: each is aborted after `timeoutMs` (a PUT later, as its size asks) and then rejects with TIMEOUT, retries inside the store
  * included. Streams are bounded up to their first byte.
  */
 export class DeadlineStore implements ObjectStore {
@@ -35,7 +36,15 @@ export class DeadlineStore implements ObjectStore {
   }
 
   put(key: string, body: Body, options: PutOptions = {}): Promise<PutResult> {
-    return this.#bounded('put', key, options, (signal) => this.#store.put(key, body, { ...options, signal }));
+    // Bodies of a race share the line: 64 KiB/s for each is little even then.
+    const moreMs = bodySizeBytes(body) / 64;
+    return this.#bounded(
+      'put',
+      key,
+      options,
+      (signal) => this.#store.put(key, body, { ...options, signal }),
+      moreMs,
+    );
   }
 
   get(key: string, options: GetOptions = {}): Promise<GetResult<Uint8Array>> {
@@ -75,10 +84,12 @@ export class DeadlineStore implements ObjectStore {
     key: string | undefined,
     { signal }: CallOptions,
     call: (signal: AbortSignal) => Promise<T>,
+    moreMs = 0,
   ): Promise<T> {
     const deadline = new AbortController();
-    const cancel = this.#runtime.after(this.#timeoutMs, () => {
-      const what = `no answer within ${this.#timeoutMs} ms; check that the store is up and reachable from here`;
+    const timeoutMs = this.#timeoutMs + Math.floor(moreMs);
+    const cancel = this.#runtime.after(timeoutMs, () => {
+      const what = `no answer within ${timeoutMs} ms; check that the store is up and reachable from here`;
       deadline.abort(new StoreError('TIMEOUT', what, { operation, key, store: this.name }));
     });
     try {

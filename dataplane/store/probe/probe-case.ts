@@ -8,8 +8,11 @@ export interface ProbeCase {
   readonly description: string;
   /** What a store that breaks it does to Firn: `'refuse'` it, or accept it with a `'warn'`ing. */
   readonly severity: 'refuse' | 'warn';
-  /** How often the case is repeated when `rounds` are asked for. Races and visibility: all of them; fixed facts: once. */
-  readonly repeat: 'rounds' | 'once';
+  /**
+   * How often the case is repeated when `rounds` are asked for: all of them (races and visibility), `large`: two fifths,
+   * at most 50 (48 MiB each), or once (fixed facts).
+   */
+  readonly repeat: 'rounds' | 'large' | 'once';
   /**
    * Runs one round on fresh keys and resolves when the promise held.
    * @throws `Violation` when it did not, `Inconclusive` or a StoreError when that could not be found out.

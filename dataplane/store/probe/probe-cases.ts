@@ -1,7 +1,7 @@
 import { createAfterDelete, createOnExisting, ifMatchOnMissing, staleIfMatch } from './cases/conditions.ts';
 import { deleteMany, listPages, listStartAfter, oddKeys } from './cases/names.ts';
 import { objectId, writeReadDelete, wrongChecksum } from './cases/objects.ts';
-import { racingCreates, racingCreatesAfterDelete, racingIfMatch } from './cases/races.ts';
+import { racingCreates, racingCreatesAfterDelete, racingIfMatch, racingLarge } from './cases/races.ts';
 import { conditionalGet, rangedGet } from './cases/reads.ts';
 import { readAfterCreate, readAfterDelete, readAfterReplace } from './cases/visibility.ts';
 import type { ProbeCase } from './probe-case.ts';
@@ -19,6 +19,7 @@ export const probeCases: readonly ProbeCase[] = [
   racingCreates,
   racingIfMatch,
   racingCreatesAfterDelete,
+  racingLarge,
   readAfterCreate,
   readAfterReplace,
   readAfterDelete,

@@ -31,6 +31,7 @@ export interface ProbeGroundOptions {
   readonly runtime: Runtime;
   /** Writers of one race. */
   readonly racers: number;
+  readonly largeBodyBytes: number;
   /** Ends with `/`; nobody else writes below it. */
   readonly prefix: string;
   /** An operation that fails is not begun again once it has taken so long. */
@@ -53,6 +54,7 @@ export class ProbeGround {
   readonly handles: readonly ObjectStore[];
   readonly runtime: Runtime;
   readonly racers: number;
+  readonly largeBodyBytes: number;
   readonly signal: AbortSignal;
   readonly #prefix: string;
   readonly #patienceMs: number;
@@ -60,10 +62,11 @@ export class ProbeGround {
   #counter = 0;
   #doubt: string | undefined;
 
-  constructor({ handles, runtime, racers, prefix, patienceMs, signal }: ProbeGroundOptions) {
+  constructor({ handles, runtime, racers, largeBodyBytes, prefix, patienceMs, signal }: ProbeGroundOptions) {
     this.handles = handles;
     this.runtime = runtime;
     this.racers = racers;
+    this.largeBodyBytes = largeBodyBytes;
     this.signal = signal;
     this.#prefix = prefix;
     this.#patienceMs = patienceMs;

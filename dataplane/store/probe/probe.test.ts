@@ -26,7 +26,7 @@ function seeded(seed: number): Runtime['random'] {
 }
 
 function probe(open: broken.Open, options: Partial<ProbeOptions> = {}): Promise<ProbeReport> {
-  return probeStore({ endpoints: [open], runtime: hurried, rounds: 10, ...options });
+  return probeStore({ endpoints: [open], runtime: hurried, rounds: 10, largeBodyBytes: 100_000, ...options });
 }
 
 function caseOf(report: ProbeReport, name: string): CaseReport {
@@ -47,6 +47,7 @@ test('a right store is accepted, case by case, and is empty afterwards', async (
       },
     ],
     runtime: hurried,
+    largeBodyBytes: 100_000,
     onCase: ({ name }) => seen.push(name),
   });
   assert.equal(report.verdict, 'accepted', report.sentence);
@@ -191,7 +192,12 @@ test('two endpoints that are not the same store are refused', async () => {
       Promise.resolve(createMemoryStore({ runtime: realRuntime, objects, name: `memory:${i}` })),
   );
   assert.ok(one && other);
-  const report = await probeStore({ endpoints: [one, other], runtime: hurried, rounds: 3 });
+  const report = await probeStore({
+    endpoints: [one, other],
+    runtime: hurried,
+    rounds: 3,
+    largeBodyBytes: 1000,
+  });
   assert.equal(report.verdict, 'refused');
   assert.deepEqual(report.endpoints, ['memory:0', 'memory:1']);
 });

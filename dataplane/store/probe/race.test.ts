@@ -13,7 +13,7 @@ const refused: Told = { kind: 'error', landed: 'no', code: 'CONFLICT' };
 const untouched: Shown = { kind: 'untouched' };
 
 function racers(...told: readonly Told[]): Racer[] {
-  return told.map((told, i) => ({ id: `w${i}`, body: bodyOf(`w${i}`), told }));
+  return told.map((told, i) => ({ id: `w${i}`, body: [bodyOf(`w${i}`)], told }));
 }
 
 function shows(racer: number, body = bodyOf(`w${racer}`), shownEtag = etag): Shown {
@@ -53,7 +53,7 @@ test('what no loss of answers explains is a violation', () => {
     [[won, unknown], shows(1), /both took effect/],
     [[lost, lost], { ...shows(0), id: 'stranger' }, /"stranger", which no writer had/],
     [[lost, refused], shows(1), /got CONFLICT, which says that nothing was written/],
-    [[lost, won], shows(1, bodyOf('w0')), /not its 2 bytes/],
+    [[lost, won], shows(1, bodyOf('w0')), /not its bytes \(2\)/],
     [[lost, won], shows(1, bodyOf('w1'), '"f"' as ETag), /was told ETag "e", and GET shows "f"/],
   ] as const) {
     const verdict = judgeRace(racers(...told), shown as Shown);

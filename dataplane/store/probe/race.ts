@@ -4,6 +4,10 @@ import type { ETag, ObjectStore, Precondition } from '../object-store.ts';
 import { Inconclusive, Violation } from './errors.ts';
 import { bodyOf } from './probe-ground.ts';
 import type { ProbeGround } from './probe-ground.ts';
+import { heldBack, isSame, raceBody } from './race-body.ts';
+import type { RaceBody } from './race-body.ts';
+import { StartGate } from './start-gate.ts';
+import type { GateTicket } from './start-gate.ts';
 
 /** What one writer of a race was told. */
 export type Told =
@@ -14,7 +18,7 @@ export type Told =
 
 export interface Racer {
   readonly id: string;
-  readonly body: Uint8Array;
+  readonly body: RaceBody;
   readonly told: Told;
 }
 
@@ -69,8 +73,8 @@ export function judgeRace(racers: readonly Racer[], shown: Shown): RaceVerdict {
       `the object is that of a writer that got ${winner.told.code}, which says that nothing was written`,
     );
   }
-  if (Buffer.compare(winner.body, shown.body) !== 0) {
-    return violation(`the object has the winner's id but not its ${winner.body.byteLength} bytes`);
+  if (!isSame(winner.body, shown.body)) {
+    return violation(`the object has the winner's id but not its bytes (${shown.body.byteLength})`);
   }
   if (winner.told.kind === 'won' && winner.told.etag !== shown.etag) {
     return violation(`the winner was told ETag ${winner.told.etag}, and GET shows ${shown.etag}`);
@@ -90,22 +94,26 @@ export interface Start {
   readonly afterDelete?: boolean;
 }
 
+/** Who races and with what. */
+export interface Field {
+  readonly writers: number;
+  readonly sizeBytes: number;
+  /** All writers stop with one byte to go until everybody is there. For bodies that are not empty. */
+  readonly heldBack: boolean;
+}
+
 const maxErrorAttempts = 8;
 const maxSilentAttempts = 3;
 
 /**
- * Runs one round: `ground.racers` writers at once, spread over all handles, then a GET through every handle. A round in
- * which nobody won is run again on another key; eight such rounds with errors are {@link Inconclusive}, three without
- * any error a {@link Violation}.
+ * Runs one round: all writers at once, spread over all handles, then a GET through every handle. A round in which nobody
+ * won is run again on another key; eight such rounds with errors are {@link Inconclusive}, three without any error a
+ * {@link Violation}.
  */
-export async function race(
-  ground: ProbeGround,
-  sizeBytes: number,
-  prepare: () => Promise<Start>,
-): Promise<void> {
+export async function race(ground: ProbeGround, field: Field, prepare: () => Promise<Start>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     const start = await prepare();
-    const racers = await runRacers(ground, start, sizeBytes);
+    const racers = await runRacers(ground, start, field);
     const verdict = await judgeEverywhere(ground, start, racers);
     if (verdict.kind === 'one-winner') return;
     if (verdict.kind === 'violation') {
@@ -134,17 +142,34 @@ export async function warmUp(ground: ProbeGround): Promise<void> {
   await Promise.all(Array.from({ length: ground.racers }, (_, i) => ground.head(ground.handle(i), key)));
 }
 
-async function runRacers(ground: ProbeGround, start: Start, sizeBytes: number): Promise<Racer[]> {
-  const entrants = Array.from({ length: ground.racers }, () => {
+/** Whether bodies can be held back at all: a store that signs all its bytes in advance refuses streams. */
+export async function canHoldBack(ground: ProbeGround): Promise<boolean> {
+  const text = bodyOf('streamed');
+  const key = ground.freshKey('streamed');
+  try {
+    await ground.persist(async () => {
+      const { body, crc32c } = heldBack([text], new StartGate(ground.runtime, 1).ticket());
+      await ground.handle(0).put(key, body, { ifAbsent: true, crc32c, signal: ground.signal });
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof StoreError && error.code === 'INVALID_REQUEST') return false;
+    throw error;
+  }
+}
+
+async function runRacers(ground: ProbeGround, start: Start, field: Field): Promise<Racer[]> {
+  const gate = new StartGate(ground.runtime, field.writers);
+  const entrants = Array.from({ length: field.writers }, () => {
     const id = ground.freshId('racer');
-    return { id, body: bodyOf(id, sizeBytes) };
+    return { id, body: raceBody(id, field.sizeBytes), ticket: field.heldBack ? gate.ticket() : undefined };
   });
   // All writers are started in one turn of the event loop, before any answer can be read.
   return await Promise.all(
-    entrants.map(async ({ id, body }, i) => ({
+    entrants.map(async ({ id, body, ticket }, i) => ({
       id,
       body,
-      told: await tell(ground, ground.handle(i), start, id, body),
+      told: await tell(ground, ground.handle(i), start, id, body, ticket),
     })),
   );
 }
@@ -154,15 +179,20 @@ async function tell(
   handle: ObjectStore,
   { key, condition }: Start,
   id: string,
-  body: Uint8Array,
+  pieces: RaceBody,
+  ticket: GateTicket | undefined,
 ): Promise<Told> {
   try {
-    const result = await handle.put(key, body, { ...condition, id, signal: ground.signal });
+    const { body, crc32c } =
+      ticket === undefined ? { body: pieces, crc32c: undefined } : heldBack(pieces, ticket);
+    const result = await handle.put(key, body, { ...condition, crc32c, id, signal: ground.signal });
     return result.kind === 'written' ? { kind: 'won', etag: result.etag } : { kind: 'lost' };
   } catch (error) {
     if (ground.signal.aborted) throw abortReason(ground.signal);
     if (!(error instanceof StoreError && error.retriable)) throw error;
     return { kind: 'error', landed: error.landed, code: error.code };
+  } finally {
+    ticket?.leave();
   }
 }
 

@@ -1,13 +1,20 @@
 import type { ProbeCase } from '../probe-case.ts';
 import { bodyOf } from '../probe-ground.ts';
-import { race, warmUp } from '../race.ts';
+import type { ProbeGround } from '../probe-ground.ts';
+import { canHoldBack, race, warmUp } from '../race.ts';
+import type { Field, Start } from '../race.ts';
 
-/** Races are run with bodies of all these sizes in turn: stores treat empty, small and larger bodies differently. */
-const sizesBytes = [0, 100, 64 * 1024] as const;
+/** In turn: stores treat empty, small and larger bodies differently, and may look at a condition before or after a body. */
+const fields: readonly Omit<Field, 'writers'>[] = [
+  { sizeBytes: 0, heldBack: false },
+  { sizeBytes: 100, heldBack: false },
+  { sizeBytes: 64 * 1024, heldBack: false },
+  { sizeBytes: 100, heldBack: true },
+  { sizeBytes: 64 * 1024, heldBack: true },
+];
 
-export function raceSizeBytes(round: number): number {
-  return sizesBytes[round % sizesBytes.length] ?? 0;
-}
+/** Few, because all bytes are really sent. */
+const maxLargeWriters = 8;
 
 export const racingCreates: ProbeCase = {
   name: 'racing-creates',
@@ -15,10 +22,7 @@ export const racingCreates: ProbeCase = {
   severity: 'refuse',
   repeat: 'rounds',
   async round(ground, round) {
-    if (round === 0) await warmUp(ground);
-    await race(ground, raceSizeBytes(round), () =>
-      Promise.resolve({ key: ground.freshKey('create'), condition: { ifAbsent: true } }),
-    );
+    await race(ground, await fieldOf(ground, round), () => freshStart(ground));
   },
 };
 
@@ -28,8 +32,7 @@ export const racingCreatesAfterDelete: ProbeCase = {
   severity: 'refuse',
   repeat: 'rounds',
   async round(ground, round) {
-    if (round === 0) await warmUp(ground);
-    await race(ground, raceSizeBytes(round), async () => {
+    await race(ground, await fieldOf(ground, round), async () => {
       const { key } = await ground.plantAndRemove(ground.handle(round), 'recreate', bodyOf('deleted'));
       return { key, condition: { ifAbsent: true }, afterDelete: true };
     });
@@ -42,13 +45,44 @@ export const racingIfMatch: ProbeCase = {
   severity: 'refuse',
   repeat: 'rounds',
   async round(ground, round) {
-    if (round === 0) await warmUp(ground);
     // The contended object may be empty, the writers' bodies may not: where an ETag is a hash of the bytes, replacing an
     // empty object by an empty one would leave its ETag as it was, and the next writer would be right to win as well.
-    const sizeBytes = raceSizeBytes(round);
-    await race(ground, Math.max(1, sizeBytes), async () => {
-      const base = await ground.plant(ground.handle(round), 'swap', bodyOf('base', sizeBytes));
-      return { key: base.key, condition: { ifMatch: base.etag } };
-    });
+    const field = await fieldOf(ground, round);
+    const writers = { ...field, sizeBytes: Math.max(1, field.sizeBytes) };
+    await race(ground, writers, () => swapStart(ground, round, field.sizeBytes));
   },
 };
+
+export const racingLarge: ProbeCase = {
+  name: 'racing-large',
+  description: 'Both races with 8 writers of large objects (6 MiB)',
+  severity: 'refuse',
+  repeat: 'large',
+  async round(ground, round) {
+    const field: Field = {
+      writers: Math.min(maxLargeWriters, ground.racers),
+      sizeBytes: ground.largeBodyBytes,
+      heldBack: await canHoldBack(ground),
+    };
+    await race(ground, field, () => (round % 2 === 0 ? freshStart(ground) : swapStart(ground, round, 100)));
+  },
+};
+
+function freshStart(ground: ProbeGround): Promise<Start> {
+  return Promise.resolve({ key: ground.freshKey('create'), condition: { ifAbsent: true } });
+}
+
+async function swapStart(ground: ProbeGround, round: number, sizeBytes: number): Promise<Start> {
+  const base = await ground.plant(ground.handle(round), 'swap', bodyOf('base', sizeBytes));
+  return { key: base.key, condition: { ifMatch: base.etag } };
+}
+
+async function fieldOf(ground: ProbeGround, round: number): Promise<Field> {
+  if (round === 0) await warmUp(ground);
+  const field = fields[round % fields.length] ?? { sizeBytes: 0, heldBack: false };
+  return {
+    writers: ground.racers,
+    sizeBytes: field.sizeBytes,
+    heldBack: field.heldBack && (await canHoldBack(ground)),
+  };
+}

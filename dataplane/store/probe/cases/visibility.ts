@@ -4,7 +4,8 @@ import type { ProbeCase } from '../probe-case.ts';
 import { bodyOf } from '../probe-ground.ts';
 import type { Planted, ProbeGround } from '../probe-ground.ts';
 import { differenceFrom } from './conditions.ts';
-import { raceSizeBytes } from './races.ts';
+
+const sizesBytes = [0, 100, 64 * 1024] as const;
 
 export const readAfterCreate: ProbeCase = {
   name: 'read-after-create',
@@ -12,7 +13,7 @@ export const readAfterCreate: ProbeCase = {
   severity: 'refuse',
   repeat: 'rounds',
   async round(ground, round) {
-    const body = bodyOf('new', raceSizeBytes(round));
+    const body = bodyOf('new', sizesBytes[round % sizesBytes.length]);
     const planted = await ground.plant(ground.handle(round), 'new', body);
     await everyReaderShows(ground, round, planted);
   },
