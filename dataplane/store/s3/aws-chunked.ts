@@ -1,4 +1,4 @@
-import { crc32c } from '@node-rs/crc32';
+import { crc32c } from '../crc32c.ts';
 
 /** Bytes of content in one chunk; AWS takes 8 KiB and more. */
 export const awsChunkBytes = 64 * 1024;

@@ -1,4 +1,4 @@
-import { crc32c } from '@node-rs/crc32';
+import { crc32c } from '../crc32c.ts';
 import { isStream } from '../body.ts';
 import { StoreError } from '../errors.ts';
 import { keyProblem } from '../keys.ts';
