@@ -17,7 +17,7 @@ export interface Command {
 }
 
 /** 0: done. 1: it ran and the answer is no, or it failed. 2: it was asked wrongly and did nothing. */
-export type ExitCode = 0 | 1 | 2;
+export type ExitCode = 0 | 1 | 2 | 3;
 
 /** A command's surroundings, injected so that a test runs it without a process of its own. */
 export interface CommandIo {

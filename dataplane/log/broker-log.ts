@@ -12,6 +12,7 @@ import { LogError } from './errors.ts';
 import { formatVersion as ownFormatVersion, newestReadableFormatVersion } from './format/version.ts';
 import { sessionKey } from './format/keys.ts';
 import { encodeSessionRecord } from './format/session-record.ts';
+import { flushGroup } from './flush.ts';
 import { HotCache } from './hot-cache.ts';
 import { newLogCounters } from './log-context.ts';
 import type { LogContext } from './log-context.ts';
@@ -22,6 +23,7 @@ import { defaultLogOptions } from './options.ts';
 import { PartitionReader } from './read/partition-reader.ts';
 import type { ReadResult } from './read/partition-reader.ts';
 import { WalSession } from './session.ts';
+import { moveLogStart } from './retention.ts';
 import { sweepDeadSessions } from './sweep.ts';
 import { WalReader } from './wal-reader.ts';
 
@@ -160,12 +162,7 @@ export class BrokerLog {
           },
           this.context.formatVersion(),
         );
-        await createOnce(store, runtime, {
-          key: sessionKey(sid),
-          body: record,
-          id: sid,
-          signal: this.#stopped.signal,
-        });
+        await createOnce(store, sessionKey(sid), record, { id: sid, runtime, signal: this.#stopped.signal });
         const registered = await this.#register(sid, why);
         if (!registered) return;
         this.#startSession(sid);
@@ -397,6 +394,27 @@ export class BrokerLog {
     const served = this.#served(topicId, partition);
     await served.group.session.confirm();
     return served.partition.highWatermark;
+  }
+
+  /**
+   * Kafka's DeleteRecords: moves the log start to `offset` (-1: the high watermark). Resolves with the new log start when
+   * it is durable. Records that are not in segments yet are flushed first.
+   */
+  async deleteRecords(topicId: string, partition: number, offset: number): Promise<number> {
+    const { group, partition: owned } = this.#served(topicId, partition);
+    const target = offset === -1 ? owned.highWatermark : offset;
+    if (target > owned.highWatermark) {
+      throw new LogError(
+        'OFFSET_OUT_OF_RANGE',
+        `records of ${topicId}/${partition} cannot be deleted up to ${target}: the high watermark is ${owned.highWatermark}`,
+      );
+    }
+    await group.exclusive(async () => {
+      if (target <= owned.logStart) return;
+      if (target > group.partitionManifest(partition).segmentEnd) await flushGroup(group, this.context);
+      await moveLogStart(group, new Map([[partition, target]]), this.context);
+    });
+    return owned.logStart;
   }
 
   startOffset(topicId: string, partition: number): number {

@@ -20,6 +20,15 @@ export interface LogOptions {
   readonly ownSegmentBytes: number;
   /** Durable records kept in memory after they were flushed, for consumers close to the end. */
   readonly hotCacheBytes: number;
+  /**
+   * Records that were read from the store, kept for other readers; half as much again may be under way. Raise it when many
+   * consumers catch up in different places at a time.
+   */
+  readonly coldCacheBytes: number;
+  /** Segments are read in ranges of this many bytes, at most twice as many. */
+  readonly readChunkBytes: number;
+  /** How far at most a sequential reader is read ahead of. Raise it for stores with long latencies and much bandwidth. */
+  readonly readAheadBytes: number;
   /** Largest batch a partition accepts (Kafka's `max.message.bytes`); topics may override it. */
   readonly maxMessageBytes: number;
   /** Producer state is dropped after this long without a batch (Kafka's `producer.id.expiration.ms`), by slot time. */
@@ -55,6 +64,9 @@ export const defaultLogOptions: LogOptions = {
   checkpointSlots: 256,
   ownSegmentBytes: 8 * MiB,
   hotCacheBytes: 128 * MiB,
+  coldCacheBytes: 256 * MiB,
+  readChunkBytes: 4 * MiB,
+  readAheadBytes: 16 * MiB,
   maxMessageBytes: 1024 * 1024 + 12,
   producerIdExpirationMs: 86_400_000,
   housekeepingIntervalMs: 5_000,

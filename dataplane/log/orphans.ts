@@ -54,7 +54,7 @@ export async function deleteGroup(group: OwnedGroup, context: LogContext): Promi
       runs: [],
       partitions: manifest.partitions.map((partition) => ({
         ...partition,
-        logStart: partition.segmentEnd,
+        logStart: Math.max(partition.logStart, partition.segmentEnd),
         pages: [],
         segments: [],
         pruned: partition.appended,

@@ -63,7 +63,14 @@ export class ProducerTable {
   check(batch: SequencedBatch, partitionTimeMs: number): SequenceVerdict {
     if (batch.producerId < 0) return APPEND;
     const known = this.#live(batch.producerId, partitionTimeMs);
-    if (known === undefined) return APPEND;
+    if (known === undefined) {
+      // Any sequence could be accepted here, and Kafka does; but of two requests under way the first may have been refused
+      // (by a broker that did not lead yet) and the second must then not be taken for the beginning.
+      if (batch.baseSequence === 0) return APPEND;
+      const why =
+        'nothing is known of this producer, or not any more, and its first batch must have sequence 0';
+      return refuse('OUT_OF_ORDER_SEQUENCE_NUMBER', batch, why);
+    }
     if (batch.producerEpoch < known.epoch) {
       return refuse(
         'INVALID_PRODUCER_EPOCH',

@@ -48,20 +48,20 @@ export async function sweepDeadSessions(
 ): Promise<{ slots: number; checkpoints: number }> {
   const { context, clean, signal } = environment;
   const { store } = context;
-  const state = await environment.refreshCluster();
-  const dead: string[] = [];
+  const withSlots = new Map<string, Candidates>();
   for await (const { key } of listAll(store, sessionsPrefix, signal)) {
     const sid = parseSessionKey(key)?.sid;
-    if (sid !== undefined && !clean.has(sid) && isDeadSid(state, sid)) dead.push(sid);
+    if (sid === undefined || clean.has(sid)) continue;
+    const found = await listSession(store, sid, signal);
+    if (found.slots.length > 0) withSlots.set(sid, found);
   }
+  // Who has written slots had registered before. So a session with slots that this later state does not name is dead and
+  // stays so; one without slots may just not have registered yet.
+  const state = await environment.refreshCluster();
   const candidates = new Map<string, Candidates>();
-  for (const sid of dead) {
-    const first = await listSession(store, sid, signal);
-    if (first.slots.length === 0) {
-      clean.add(sid);
-      continue;
-    }
-    await ensureFenced(environment, sid, first.slots);
+  for (const [sid, { slots }] of withSlots) {
+    if (!isDeadSid(state, sid)) continue;
+    await ensureFenced(environment, sid, slots);
     candidates.set(sid, await listSession(store, sid, signal));
   }
   if (candidates.size === 0) return { slots: 0, checkpoints: 0 };

@@ -1,0 +1,323 @@
+import type { ClusterState } from '../../cluster/cluster-state.ts';
+import { decodeClusterState } from '../../cluster/cluster-codec.ts';
+import { clusterKey } from '../../cluster/cluster-state.ts';
+import { isDeadSid } from '../../cluster/ownership.ts';
+import type { VirtualTime } from '../../runtime/virtual-time.ts';
+import type { ApplyEvent, RequestEvent } from '../../store/simulated/observation.ts';
+import type { SimulatedStore } from '../../store/simulated/simulated-store.ts';
+import type { BrokerLog } from '../broker-log.ts';
+import type { BlockEntry } from '../format/container.ts';
+import {
+  parseManifestKey,
+  parsePageKey,
+  parseSegmentKey,
+  parseSlotKey,
+  parseSnapshotKey,
+  parseTrimKey,
+  slotKey,
+  snapshotKey,
+} from '../format/keys.ts';
+import { checkSuccessor, decodeManifest } from '../format/manifest.ts';
+import type { Manifest, PartitionManifest, SegmentRef } from '../format/manifest.ts';
+import type { WalSession } from '../session.ts';
+import { PartitionHistory } from './partition-history.ts';
+import { StoreView } from './store-view.ts';
+
+/**
+ * The invariants of log.md 2.13, checked from outside at every instant at which the store changes, and at the clients.
+ * Works on the bytes in the store: it shares the codecs with the log and nothing else.
+ */
+export class LogChecker {
+  readonly #time: VirtualTime;
+  readonly #store: SimulatedStore;
+  readonly #view: StoreView;
+  readonly #checkSequences: boolean;
+  readonly #histories = new Map<string, PartitionHistory>();
+  readonly #manifests = new Map<string, Manifest>();
+  /** Groups whose manifest names a session in a run. */
+  readonly #groupsOf = new Map<string, Set<string>>();
+  readonly #epochOwners = new Map<string, string>();
+  readonly #verifiedBlocks = new WeakSet<BlockEntry>();
+  readonly #durableEnds = new WeakMap<WalSession, number>();
+  #cluster: ClusterState | undefined;
+
+  constructor(time: VirtualTime, store: SimulatedStore, options: { readonly checkSequences: boolean }) {
+    this.#time = time;
+    this.#store = store;
+    this.#view = new StoreView(store);
+    this.#checkSequences = options.checkSequences;
+    store.onApply((event) => {
+      this.#guard(() => {
+        this.#applied(event);
+      });
+    });
+    store.onRequest((event) => {
+      this.#guard(() => {
+        this.#sent(event);
+      });
+    });
+  }
+
+  get cluster(): ClusterState | undefined {
+    return this.#cluster;
+  }
+
+  get histories(): Iterable<PartitionHistory> {
+    return this.#histories.values();
+  }
+
+  history(topicId: string, partition: number): PartitionHistory {
+    const name = `${topicId}/${partition}`;
+    let history = this.#histories.get(name);
+    if (history === undefined) {
+      history = new PartitionHistory(name, this.#checkSequences);
+      this.#histories.set(name, history);
+    }
+    return history;
+  }
+
+  logStart(topicId: string, partition: number): number {
+    for (const manifest of this.#manifests.values()) {
+      if (manifest.topicId !== topicId) continue;
+      const found = manifest.partitions[partition - manifest.firstPartition];
+      if (found !== undefined) return found.logStart;
+    }
+    return 0;
+  }
+
+  violation(what: string): void {
+    this.#time.fail(new Error(what));
+  }
+
+  /** A client was told that its batch is durable at `baseOffset` (invariants 1, 9). */
+  acknowledged(
+    topicId: string,
+    partition: number,
+    baseOffset: number,
+    lastOffset: number,
+    crc: number,
+  ): void {
+    const history = this.history(topicId, partition);
+    const seen = history.at(baseOffset);
+    if (seen?.crc !== crc || seen.lastOffset !== lastOffset) {
+      this.violation(
+        `${history.name}: acknowledged at offset ${baseOffset}, but ${seen === undefined ? 'nothing' : 'another batch'} is there (durability)`,
+      );
+      return;
+    }
+    history.ackedEnd = Math.max(history.ackedEnd, lastOffset + 1);
+  }
+
+  /** Invariants 5 and 6, as far as a broker's own belief goes: every slot it holds for durable is there and is its own. */
+  brokerStep(log: BrokerLog): void {
+    const session = log.log?.session;
+    if (session?.live !== true) return;
+    const before = this.#durableEnds.get(session) ?? 0;
+    const end = session.durableEnd;
+    if (end === before) return;
+    this.#durableEnds.set(session, end);
+    const trim = this.#view.trim(session.sid);
+    for (let slot = Math.max(before, trim); slot < end; slot++) {
+      const view = this.#view.slot(session.sid, slot);
+      if (
+        view?.kind !== 'data' &&
+        !(view?.kind === 'ended' && slot === end - 1 && this.#isEnd(session.sid, slot))
+      ) {
+        this.violation(
+          `session ${session.sid} holds slot ${slot} for durable, but ${view === undefined ? 'it does not exist' : 'it is a fence'} (prefix ack)`,
+        );
+      }
+    }
+  }
+
+  /** The session's own END, which it counts as one of its slots. */
+  #isEnd(sid: string, slot: number): boolean {
+    return this.#store.peek(slotKey(sid, slot))?.info.id?.startsWith(`${sid}/`) === true;
+  }
+
+  #guard(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      this.#time.fail(error);
+    }
+  }
+
+  #sent(event: RequestEvent): void {
+    if (event.operation !== 'put' || event.id?.startsWith('fence/') !== true) return;
+    const sid = parseSlotKey(event.key)?.sid;
+    if (sid !== undefined && this.#cluster !== undefined && !isDeadSid(this.#cluster, sid)) {
+      this.violation(`a fence is sent into session ${sid}, which is not dead (no needless death)`);
+    }
+  }
+
+  #applied(event: ApplyEvent): void {
+    if (event.result !== 'written' && event.result !== 'deleted') return;
+    const { key } = event;
+    if (key === clusterKey) {
+      const object = this.#store.peek(key);
+      if (object !== undefined) this.#cluster = decodeClusterState(object.bytes, key);
+      return;
+    }
+    const manifest = parseManifestKey(key);
+    if (manifest !== undefined) {
+      this.#manifestWritten(manifest.group, event);
+      return;
+    }
+    const sid = parseSlotKey(key)?.sid ?? parseTrimKey(key)?.sid;
+    if (sid !== undefined) {
+      for (const group of this.#groupsOf.get(sid) ?? []) this.#checkGroup(group);
+      return;
+    }
+    const owned = parseSegmentKey(key) ?? parsePageKey(key) ?? parseSnapshotKey(key);
+    if (owned !== undefined && event.result === 'deleted') this.#checkGroup(owned.group);
+  }
+
+  #manifestWritten(group: string, event: ApplyEvent): void {
+    const object = this.#store.peek(event.key);
+    const before = this.#manifests.get(group);
+    if (object === undefined) {
+      this.violation(`the manifest of ${group} was deleted`);
+      return;
+    }
+    const after = decodeManifest(object.bytes, event.key);
+    if (before !== undefined) {
+      const problem = checkSuccessor(before, after);
+      if (problem !== undefined) this.violation(`manifest of ${group}: ${problem} (monotone manifest)`);
+      for (const run of before.runs) this.#groupsOf.get(run.sid)?.delete(group);
+    }
+    for (const run of after.runs) {
+      const groups = this.#groupsOf.get(run.sid);
+      if (groups === undefined) this.#groupsOf.set(run.sid, new Set([group]));
+      else groups.add(group);
+    }
+    if (after.owner !== undefined) {
+      const name = `${group}/${after.epoch}`;
+      const owner = this.#epochOwners.get(name);
+      if (owner !== undefined && owner !== after.owner.sid)
+        this.violation(`epoch ${after.epoch} of ${group} has two owners (one writer per epoch)`);
+      this.#epochOwners.set(name, after.owner.sid);
+    }
+    this.#manifests.set(group, after);
+    this.#checkGroup(group);
+    for (const partition of after.partitions) {
+      const sum = this.history(after.topicId, partition.partition).sumBelow(partition.segmentEnd);
+      if (sum !== partition.appended)
+        this.violation(
+          `partition ${partition.partition} of ${group}: what is said to be appended is not what was (conservation)`,
+        );
+    }
+  }
+
+  /** Invariants 1, 2, 3, 4, 6 and 7 for every partition of the group, on what the store holds now. */
+  #checkGroup(group: string): void {
+    const manifest = this.#manifests.get(group);
+    if (manifest === undefined || manifest.state === 'deleted') return;
+    if (
+      manifest.snapshot !== undefined &&
+      this.#store.peek(snapshotKey(group, manifest.snapshot.object)) === undefined
+    ) {
+      this.violation(
+        `snapshot ${manifest.snapshot.object} of ${group} is referenced and does not exist (reference safety)`,
+      );
+    }
+    const ends = new Map<string, number>();
+    for (const partition of manifest.partitions) {
+      this.#checkSegments(manifest, partition);
+      ends.set(`${manifest.topicId}/${partition.partition}`, partition.segmentEnd);
+    }
+    for (const run of manifest.runs) {
+      const start = Math.max(run.from, run.flushedTo, this.#view.trim(run.sid));
+      for (let slot = start; run.to === undefined || slot < run.to; slot++) {
+        const view = this.#view.slot(run.sid, slot);
+        if (view?.kind !== 'data') {
+          if (run.to !== undefined)
+            this.violation(
+              `${group}: slot ${slot} of session ${run.sid} is ${view === undefined ? 'missing' : 'a fence'} in a closed run to ${run.to} (reference safety)`,
+            );
+          break;
+        }
+        for (const [name, end] of ends) {
+          for (const block of view.blocks.get(name) ?? []) {
+            if (block.baseOffset !== (ends.get(name) ?? end)) {
+              this.violation(
+                `${name}: slot ${slot} of ${run.sid} continues at ${block.baseOffset}, expected ${ends.get(name) ?? end} (dense)`,
+              );
+              return;
+            }
+            this.#seeBlock(block, group, run.sid);
+            ends.set(name, block.lastOffset + 1);
+          }
+        }
+      }
+    }
+    for (const [name, end] of ends) {
+      const history = this.#histories.get(name);
+      if (history !== undefined && end < history.end) {
+        const lost =
+          end < history.ackedEnd
+            ? `acknowledged records from ${end} to ${history.ackedEnd} are lost (durability)`
+            : `records that were visible up to ${history.end} are gone from ${end} on (immutability)`;
+        this.violation(`${name}: ${lost}`);
+      }
+    }
+  }
+
+  #checkSegments(manifest: Manifest, partition: PartitionManifest): void {
+    const name = `${manifest.topicId}/${partition.partition}`;
+    let expected: number | undefined;
+    const refs: SegmentRef[] = [];
+    for (const page of partition.pages) {
+      const listed = this.#view.page(manifest.group, page.object);
+      if (listed === undefined)
+        this.violation(
+          `page ${page.object} of ${manifest.group} is referenced and does not exist (reference safety)`,
+        );
+      else refs.push(...listed);
+    }
+    refs.push(...partition.segments);
+    for (const ref of refs) {
+      if (expected !== undefined && ref.baseOffset !== expected)
+        this.violation(`${name}: segments leave a gap at ${expected} (dense)`);
+      expected = ref.endOffset;
+      const blocks = this.#view.segment(manifest.group, ref.object);
+      const block = blocks?.find(
+        (candidate) => candidate.partition === partition.partition && candidate.baseOffset === ref.baseOffset,
+      );
+      if (block === undefined || block.lastOffset + 1 !== ref.endOffset || block.position !== ref.position) {
+        this.violation(
+          `${name}: segment ${ref.object} is referenced for offsets ${ref.baseOffset} to ${ref.endOffset} and ${blocks === undefined ? 'does not exist' : 'holds something else'} (reference safety)`,
+        );
+        return;
+      }
+      this.#seeBlock(block, manifest.group, undefined);
+    }
+    if (refs.length > 0 && expected !== partition.segmentEnd)
+      this.violation(
+        `${name}: segments end at ${expected ?? 0}, the manifest says ${partition.segmentEnd} (dense)`,
+      );
+    const first = refs[0]?.baseOffset ?? partition.segmentEnd;
+    if (first > partition.logStart && partition.logStart < partition.segmentEnd)
+      this.violation(
+        `${name}: the log starts at ${partition.logStart}, its first segment at ${first} (durability)`,
+      );
+  }
+
+  #seeBlock(block: BlockEntry, group: string, writer: string | undefined): void {
+    if (this.#verifiedBlocks.has(block)) return;
+    const history = this.history(block.topicId, block.partition);
+    for (const batch of block.batches) {
+      const problem = history.see(batch, block.leaderEpoch);
+      if (problem !== undefined) {
+        this.violation(problem);
+        return;
+      }
+    }
+    const owner = this.#epochOwners.get(`${group}/${block.leaderEpoch}`);
+    if (writer !== undefined && owner !== writer)
+      this.violation(
+        `${history.name}: a batch of epoch ${block.leaderEpoch} was written by session ${writer}, the owner was ${owner ?? 'nobody'} (one writer per epoch)`,
+      );
+    this.#verifiedBlocks.add(block);
+  }
+}

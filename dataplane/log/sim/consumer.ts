@@ -1,0 +1,139 @@
+import { readBatchHeader } from '../../protocol/record-batch.ts';
+import { StoreError } from '../../store/errors.ts';
+import { LogError } from '../errors.ts';
+import type { LogWorld } from './log-world.ts';
+
+/**
+ * Reads one partition from whoever claims to serve it, now and then asks for its end, and compares with what was ever
+ * visible and acknowledged (invariants 2, 10 and 11 at the client).
+ */
+export class SimulatedConsumer {
+  readonly #world: LogWorld;
+  readonly #topicId: string;
+  readonly #partition: number;
+  #position = 0;
+
+  constructor(world: LogWorld, topicId: string, partition: number) {
+    this.#world = world;
+    this.#topicId = topicId;
+    this.#partition = partition;
+  }
+
+  start(): void {
+    this.#next();
+  }
+
+  #next(): void {
+    const world = this.#world;
+    world.after(world.random.exponential(world.profile.trafficMs / 25), () => {
+      if (world.isOver) return;
+      const node = world.findLeader(this.#topicId, this.#partition);
+      if (node === undefined) this.#next();
+      else if (world.random.chance(0.3)) this.#askEnd(node);
+      else this.#read(node);
+    });
+  }
+
+  #read(node: NonNullable<ReturnType<LogWorld['findLeader']>>): void {
+    const world = this.#world;
+    const position = this.#position;
+    let settled = false;
+    const goOn = (): void => {
+      if (settled) return;
+      settled = true;
+      this.#next();
+    };
+    world.after(world.clientTimeoutMs, goOn);
+    node.call(
+      { thereMs: world.random.between(0.05, 2), backMs: world.random.between(0.05, 2) },
+      async (log) => {
+        const result = await log.read(
+          this.#topicId,
+          this.#partition,
+          position,
+          world.random.pick([1, 200, 100_000]),
+        );
+        return { ...result, pieces: result.pieces.map((piece) => Buffer.from(piece)) };
+      },
+      (result) => {
+        if (settled) return;
+        if (result.ok) this.#received(position, result.value.pieces);
+        else this.#failed(position, result.error);
+        goOn();
+      },
+    );
+  }
+
+  #received(position: number, pieces: readonly Uint8Array[]): void {
+    const { checker } = this.#world;
+    const history = checker.history(this.#topicId, this.#partition);
+    let expected = position;
+    for (const piece of pieces) {
+      const header = readBatchHeader(piece, 0);
+      const last = header.baseOffset + header.lastOffsetDelta;
+      const seen = history.at(header.baseOffset);
+      if (seen?.crc !== header.crc || seen.leaderEpoch !== header.leaderEpoch) {
+        checker.violation(
+          `${history.name}: a reader at ${position} got a batch at offset ${header.baseOffset} that was never in the log (immutability)`,
+        );
+        return;
+      }
+      if (header.baseOffset > expected || last < expected) {
+        checker.violation(
+          `${history.name}: a reader at ${expected} got offsets ${header.baseOffset} to ${last} (dense)`,
+        );
+        return;
+      }
+      expected = last + 1;
+    }
+    this.#position = expected;
+    history.observedEnd = Math.max(history.observedEnd, expected);
+  }
+
+  #failed(position: number, error: unknown): void {
+    const { checker } = this.#world;
+    if (error instanceof StoreError && error.retriable) return;
+    if (!(error instanceof LogError)) {
+      this.#world.time.fail(error);
+      return;
+    }
+    if (error.code === 'OFFSET_OUT_OF_RANGE') {
+      const start = checker.logStart(this.#topicId, this.#partition);
+      if (position >= start)
+        checker.violation(
+          `${this.#topicId}/${this.#partition}: a reader at ${position} was told ${error.message}; the log starts at ${start} (offsets)`,
+        );
+      else this.#position = start;
+    } else if (error.code === 'CORRUPT_LOG') {
+      checker.violation(`${this.#topicId}/${this.#partition}: ${error.message}`);
+    }
+  }
+
+  /** ListOffsets(latest): at least what had been acknowledged, or seen by a reader, when it was asked (P6). */
+  #askEnd(node: NonNullable<ReturnType<LogWorld['findLeader']>>): void {
+    const world = this.#world;
+    const history = world.checker.history(this.#topicId, this.#partition);
+    const known = Math.max(history.ackedEnd, history.observedEnd);
+    let settled = false;
+    const goOn = (): void => {
+      if (settled) return;
+      settled = true;
+      this.#next();
+    };
+    world.after(world.clientTimeoutMs, goOn);
+    node.call(
+      { thereMs: world.random.between(0.05, 2), backMs: world.random.between(0.05, 2) },
+      (log) => log.endOffset(this.#topicId, this.#partition),
+      (result) => {
+        if (result.ok) {
+          if (result.value < known)
+            world.checker.violation(
+              `${history.name}: the end was said to be ${result.value} after ${known} had been acknowledged or read (offsets)`,
+            );
+          history.observedEnd = Math.max(history.observedEnd, result.value);
+        } else if (!(result.error instanceof LogError)) world.time.fail(result.error);
+        goOn();
+      },
+    );
+  }
+}

@@ -1,0 +1,170 @@
+import type { VirtualRandom } from '../../runtime/virtual-random.ts';
+import { allFaults, noFaults } from '../../store/simulated/faults.ts';
+import type { SimulatedStoreFaults } from '../../store/simulated/faults.ts';
+import { localLatencies } from '../../store/simulated/latency.ts';
+import type { StoreLatencies } from '../../store/simulated/latency.ts';
+import type { LogOptions } from '../options.ts';
+
+/** What one seed is about. All of it follows from the seed, so that each seed looks for trouble in another corner. */
+export interface SimulationProfile {
+  readonly name: 'calm' | 'store' | 'process' | 'control' | 'everything';
+  readonly brokers: number;
+  readonly latencies: StoreLatencies;
+  readonly faults: SimulatedStoreFaults;
+  readonly options: Partial<LogOptions>;
+  readonly pollMs: number;
+  readonly attemptTimeoutMs: number;
+  /** Mean time between two events of each kind; Infinity: never. */
+  readonly everyMs: Readonly<Record<ChaosKind, number>>;
+  readonly trafficMs: number;
+  readonly batchesPerProducer: number;
+  readonly producers: number;
+  /** Half of the seeds expire producers quickly; then a late retry may append twice, and sequences are not checked. */
+  readonly expiresProducers: boolean;
+  readonly mixedFormats: boolean;
+}
+
+export type ChaosKind =
+  | 'kill'
+  | 'killAtCrossing'
+  | 'pause'
+  | 'markDead'
+  | 'reassign'
+  | 'flap'
+  | 'moveAway'
+  | 'impostor'
+  | 'clock'
+  | 'sweep'
+  | 'trim'
+  | 'deleteRecords'
+  | 'orphans'
+  | 'zoneLoss'
+  | 'cutOff';
+
+const never: Record<ChaosKind, number> = {
+  kill: Infinity,
+  killAtCrossing: Infinity,
+  pause: Infinity,
+  markDead: Infinity,
+  reassign: Infinity,
+  flap: Infinity,
+  moveAway: Infinity,
+  impostor: Infinity,
+  clock: Infinity,
+  sweep: Infinity,
+  trim: Infinity,
+  deleteRecords: Infinity,
+  orphans: Infinity,
+  zoneLoss: Infinity,
+  cutOff: Infinity,
+};
+
+export function drawProfile(random: VirtualRandom): SimulationProfile {
+  const name = random.pick([
+    'calm',
+    'store',
+    'process',
+    'process',
+    'control',
+    'control',
+    'everything',
+    'everything',
+    'everything',
+    'everything',
+  ] as const);
+  const rough = name === 'store' || name === 'everything';
+  const scale = random.logBetween(0.3, 3);
+  const harm = name === 'process' || name === 'everything' ? 1 : Infinity;
+  const moves = name === 'control' || name === 'everything' ? 1 : Infinity;
+  const upkeep = { sweep: 700, trim: 150, deleteRecords: 900, orphans: 900 };
+  const everyMs: Record<ChaosKind, number> = {
+    ...never,
+    ...upkeep,
+    kill: 1500 * harm * scale,
+    killAtCrossing: 1500 * harm * scale,
+    pause: 900 * harm * scale,
+    markDead: 900 * Math.min(harm, moves) * scale,
+    impostor: 6000 * harm * scale,
+    clock: 800 * harm,
+    zoneLoss: 8000 * harm * scale,
+    cutOff: 2500 * harm * scale,
+    reassign: 350 * moves * scale,
+    flap: 1200 * moves * scale,
+    moveAway: 2500 * moves * scale,
+  };
+  return {
+    name,
+    brokers: random.pick([3, 3, 4]),
+    latencies: latencies(random),
+    faults: rough ? faults(random) : noFaults,
+    options: options(random),
+    pollMs: random.pick([40, 150, 400]),
+    attemptTimeoutMs: random.pick([60, 200, 800]),
+    everyMs,
+    trafficMs: random.pick([2500, 4000]),
+    batchesPerProducer: 18,
+    producers: 14,
+    expiresProducers: random.chance(0.15),
+    mixedFormats: random.chance(0.3),
+  };
+}
+
+function latencies(random: VirtualRandom): StoreLatencies {
+  const slow = random.pick([1, 2, 5]);
+  const scaled = ({ p50Ms, p99Ms }: { p50Ms: number; p99Ms: number }): { p50Ms: number; p99Ms: number } => ({
+    p50Ms: p50Ms * slow,
+    p99Ms: p99Ms * slow * random.pick([1, 5]),
+  });
+  const { put, get, head, list, delete: remove } = localLatencies;
+  return {
+    put: scaled(put),
+    get: scaled(get),
+    head: scaled(head),
+    list: scaled(list),
+    delete: scaled(remove),
+  };
+}
+
+function faults(random: VirtualRandom): SimulatedStoreFaults {
+  const share = random.logBetween(0.2, 3);
+  const rate = (probability: number): number => Math.min(0.05, probability * share);
+  return {
+    ...allFaults,
+    requestLost: rate(allFaults.requestLost),
+    answerLost: rate(allFaults.answerLost),
+    lateLanding: rate(allFaults.lateLanding * 2),
+    duplicate: rate(allFaults.duplicate),
+    conflict: rate(allFaults.conflict),
+    throttled: rate(allFaults.throttled),
+    landsLateMs: { min: 5, max: random.pick([500, 5_000, 600_000]) },
+    throttlingSpells: random.chance(0.3) ? { everyMs: 2_000, lastsMs: 200, share: 0.8 } : undefined,
+    slowKeys: random.chance(0.3) ? { chance: 0.01, lastsMs: 300, factor: 20 } : undefined,
+    endpointOutages: random.chance(0.4) ? { everyMs: 3_000, lastsMs: 400 } : undefined,
+    readOnlySpells: undefined,
+    writesPerSecondPerKey: random.chance(0.2) ? 30 : undefined,
+    weakList: random.chance(0.3) ? { lagMs: 300, isUnordered: true } : undefined,
+  };
+}
+
+function options(random: VirtualRandom): Partial<LogOptions> {
+  return {
+    maxLingerMs: random.pick([0, 3, 10, 25]),
+    maxSlotBytes: random.pick([600, 2_000, 100_000]),
+    maxSlotsInFlight: random.pick([2, 4, 8]),
+    maxUnflushedBytes: random.pick([4_000, 20_000, 10_000_000]),
+    flushGroupBytes: random.pick([300, 2_000, 10_000_000]),
+    flushIntervalMs: random.pick([80, 400, 3_000]),
+    checkpointSlots: random.pick([3, 8, 1_000]),
+    ownSegmentBytes: random.pick([1, 400, 1_000_000]),
+    hotCacheBytes: random.pick([0, 500, 100_000]),
+    producerIdExpirationMs: 30 * 86_400_000,
+    housekeepingIntervalMs: random.pick([60, 300]),
+    sweepIntervalMs: random.pick([200, 1_500]),
+    acquireConcurrency: random.pick([2, 64]),
+    replayConcurrency: random.pick([1, 4, 32]),
+    manifestSegments: random.pick([2, 6, 1_024]),
+    hedgeShare: random.pick([0, 0.05, 0.5]),
+    readConfirmationMs: random.pick([50, 2_000]),
+    retryBackoffMs: random.pick([5, 30]),
+  };
+}
