@@ -24,6 +24,8 @@ export interface ClusterClientOptions {
   readonly sid: string;
   /** How often the object is looked at. Default 1000. */
   readonly pollMs?: number | undefined;
+  /** How long one request may take before it is repeated; twice as long after a time-out. Default 1000. */
+  readonly attemptTimeoutMs?: number | undefined;
   /** Default `meta/cluster`. */
   readonly key?: string | undefined;
   /** A poll failed; `current` stays what it was and polling goes on. */
@@ -39,6 +41,8 @@ export type Change = (state: ClusterState) => ClusterState | ChangeRefused;
 export interface ChangeOptions {
   /** Ends the waiting; the change may then have been made, or still be made. */
   readonly signal?: AbortSignal | undefined;
+  /** Goes before the changes that wait already: a refutation must not come too late behind a thousand topics. */
+  readonly urgent?: boolean | undefined;
   /** The change names this session in `brokers` (a restart under a new sid): it makes this change and those after it. */
   readonly newSession?: string | undefined;
 }
@@ -77,12 +81,14 @@ export class ClusterClient implements Service {
   readonly #runtime: Runtime;
   readonly #key: string;
   readonly #pollMs: number;
+  readonly #attemptTimeoutMs: number;
   readonly #onPollFailure: (error: Error) => void;
   readonly #running: RunningState;
   readonly #reader: ClusterReader;
   #session: Session;
-  #waiting = 0;
-  #lastChange: Promise<unknown> = Promise.resolve();
+  readonly #urgent: (() => Promise<void>)[] = [];
+  readonly #waiting: (() => Promise<void>)[] = [];
+  #working: Promise<void> | undefined;
   #run: Promise<void> | undefined;
 
   constructor(options: ClusterClientOptions) {
@@ -90,14 +96,16 @@ export class ClusterClient implements Service {
     this.#runtime = options.runtime;
     this.#key = options.key ?? clusterKey;
     this.#pollMs = options.pollMs ?? 1000;
+    this.#attemptTimeoutMs = options.attemptTimeoutMs ?? 1000;
     this.#onPollFailure = options.onPollFailure ?? (() => undefined);
-    this.#running = new RunningState(options.runtime, { initialMs: this.#pollMs });
+    this.#running = new RunningState(options.runtime);
     this.#session = { sid: options.sid, seq: 0 };
     this.#reader = new ClusterReader({
       store: this.#store,
       runtime: this.#runtime,
       key: this.#key,
       signal: this.#running.signal,
+      attemptTimeoutMs: this.#attemptTimeoutMs,
     });
   }
 
@@ -129,7 +137,7 @@ export class ClusterClient implements Service {
 
   async stop(): Promise<void> {
     this.#running.stop(new ClusterError('STOPPED', 'the cluster client was stopped'));
-    await Promise.allSettled([this.#run, this.#lastChange]);
+    await Promise.allSettled([this.#run, this.#working]);
   }
 
   /** Reads the object now (another broker says that it has changed). `undefined`: there is none yet. */
@@ -140,37 +148,46 @@ export class ClusterClient implements Service {
 
   /** Makes a change, or finds out that it is refused. Changes of this process are made in the order of their calls. */
   async change(change: Change, options: ChangeOptions = {}): Promise<ChangeOutcome> {
-    if (this.#waiting >= maxWaiting) {
+    const { urgent = false, newSession } = options;
+    if (!urgent && this.#waiting.length >= maxWaiting) {
       throw new ClusterError(
         'BUSY',
-        `${this.#waiting} changes of the cluster state are waiting already; try again later`,
+        `${this.#waiting.length} changes of the cluster state are waiting already; try again later`,
       );
     }
     const signal =
       options.signal === undefined
         ? this.#running.signal
         : AbortSignal.any([options.signal, this.#running.signal]);
-    this.#waiting += 1;
-    const made = this.#lastChange
-      .then(() => this.#make(change, options.newSession, signal))
-      .finally(() => {
-        this.#waiting -= 1;
-      });
-    this.#lastChange = made.catch(() => undefined);
+    const made = new Promise<ChangeOutcome>((resolve, reject) => {
+      const make = (): Promise<void> => this.#make(change, newSession, signal).then(resolve, reject);
+      (urgent ? this.#urgent : this.#waiting).push(make);
+    });
+    this.#working ??= this.#work();
     return await untilAborted(made, signal);
   }
 
+  async #work(): Promise<void> {
+    for (;;) {
+      const make = this.#urgent.shift() ?? this.#waiting.shift();
+      if (make === undefined) break;
+      await make();
+    }
+    this.#working = undefined;
+  }
+
+  /** Failures make it no slower: an accused broker has to notice at once that the store can be reached again. */
   async #poll(): Promise<void> {
     while (this.#running.shouldRun()) {
+      const beganMs = this.#runtime.monotonicMs();
       try {
         await this.#reader.read();
-        this.#running.resetBackoff();
-        await this.#running.sleep(this.#pollMs);
       } catch (error) {
         if (!this.#running.shouldRun()) break;
         this.#onPollFailure(error instanceof Error ? error : new Error('a poll failed', { cause: error }));
-        await this.#running.backoff();
       }
+      const tookMs = this.#runtime.monotonicMs() - beganMs;
+      await this.#running.sleep(Math.max(this.#pollMs / 10, this.#pollMs - tookMs));
     }
   }
 
@@ -235,6 +252,7 @@ export class ClusterClient implements Service {
       expected: base?.etag ?? 'absent',
       bytes,
       id: `${session.sid}/${seq}`,
+      attemptTimeoutMs: this.#attemptTimeoutMs,
       signal,
       isOurs: (current) => (decodedOf(current).applied.get(session.sid) ?? 0) >= seq,
     });
@@ -265,7 +283,7 @@ export class ClusterClient implements Service {
       }
       await sleep(
         this.#runtime,
-        Math.min(2_000, 50 * 2 ** failures) * (0.5 + this.#runtime.random.fraction() / 2),
+        Math.min(500, 50 * 2 ** failures) * (0.5 + this.#runtime.random.fraction() / 2),
         signal,
       );
     }
@@ -321,6 +339,8 @@ function assertDecidable(
   assert(id !== undefined, `a change made by session ${sid} does not name it`);
   const sidNow = now.brokers.get(id)?.sid;
   if (sidNow === sid || sidNow === before?.brokers.get(id)?.sid) return;
+  // Somebody else's is the only write since.
+  if (now.version === tried.version) return;
   throw new ClusterError(
     'OUTCOME_UNKNOWN',
     `a change of the cluster state by session ${sid} may or may not have been made: broker ${id} has session ` +

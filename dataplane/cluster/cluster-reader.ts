@@ -1,5 +1,7 @@
 import type { Cancel, Runtime } from '../runtime/runtime.ts';
-import type { ETag, ObjectStore } from '../store/object-store.ts';
+import { StoreError } from '../store/errors.ts';
+import type { ETag, GetResult, ObjectStore } from '../store/object-store.ts';
+import { withTimeLimit } from '../store/time-limit.ts';
 import { decodeClusterState } from './cluster-codec.ts';
 import type { ClusterState } from './cluster-state.ts';
 import { ClusterError } from './errors.ts';
@@ -17,9 +19,11 @@ export class ClusterReader {
   readonly #runtime: Runtime;
   readonly #key: string;
   readonly #signal: AbortSignal;
+  readonly #attemptTimeoutMs: number;
   readonly #listeners = new Set<ClusterListener>();
   #current: Snapshot | undefined;
   #readAtMs: number | undefined;
+  #timedOut = false;
   #underWay: Promise<Snapshot | undefined> | undefined;
   #next: Promise<Snapshot | undefined> | undefined;
 
@@ -28,11 +32,13 @@ export class ClusterReader {
     readonly runtime: Runtime;
     readonly key: string;
     readonly signal: AbortSignal;
+    readonly attemptTimeoutMs: number;
   }) {
     this.#store = environment.store;
     this.#runtime = environment.runtime;
     this.#key = environment.key;
     this.#signal = environment.signal;
+    this.#attemptTimeoutMs = environment.attemptTimeoutMs;
   }
 
   get current(): Snapshot | undefined {
@@ -103,7 +109,7 @@ export class ClusterReader {
   async #readNow(): Promise<Snapshot | undefined> {
     const known = this.#current;
     const beganMs = this.#runtime.monotonicMs();
-    const got = await this.#store.get(this.#key, { ifNoneMatch: known?.etag, signal: this.#signal });
+    const got = await this.#get(known?.etag);
     if (got.kind === 'found') {
       const state = this.decode(got.body);
       if (got.info.etag !== known?.etag) this.refuseOlder(known?.state, state);
@@ -111,5 +117,21 @@ export class ClusterReader {
     } else if (got.kind === 'absent') this.refuseOlder(known?.state, undefined);
     this.#readAtMs = beganMs;
     return this.#current;
+  }
+
+  /** Impatient: news of an accusation must not wait for an answer that was lost. */
+  async #get(ifNoneMatch: ETag | undefined): Promise<GetResult<Uint8Array>> {
+    const details = { operation: 'get', store: this.#store.name, key: this.#key } as const;
+    const limitMs = this.#timedOut ? 2 * this.#attemptTimeoutMs : this.#attemptTimeoutMs;
+    try {
+      const got = await withTimeLimit(this.#runtime, limitMs, details, this.#signal, (signal) =>
+        this.#store.get(this.#key, { ifNoneMatch, signal }),
+      );
+      this.#timedOut = false;
+      return got;
+    } catch (error) {
+      this.#timedOut = error instanceof StoreError && error.code === 'TIMEOUT';
+      throw error;
+    }
   }
 }

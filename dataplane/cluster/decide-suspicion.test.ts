@@ -59,7 +59,8 @@ test('down for longer: accuse; unrefuted for five seconds: dead', () => {
 
 test('two seconds are enough when a second broker confirms', () => {
   const watcher = new Watcher();
-  watcher.link = { state: 'down', sinceMs: 0 };
+  watcher.watch(4);
+  watcher.link = { state: 'down', sinceMs: 4_000 };
   watcher.state = made(accuse(watcher.state, accusation(3, 2, 3)));
   assert.deepEqual(watcher.watch(2), [{ kind: 'accuse', id: 2, sid: sid(2), refutations: 0 }]);
   watcher.state = made(accuse(watcher.state, accusation(1, 2, 1)));
@@ -115,7 +116,18 @@ test('time in which the store could not be read does not count against the accus
   watcher.state = made(accuse(watcher.state, accusation(1, 2, 1)));
   watcher.watch(3);
   watcher.nowMs += 3_600_000;
-  assert.deepEqual(watcher.watch(1), []);
+  assert.deepEqual(watcher.watch(5), []);
+  assert.equal(watcher.watch(1)[0]?.kind, 'mark-dead');
+});
+
+test('right after an outage of the store a confirmed accusation takes five seconds too', () => {
+  const watcher = new Watcher();
+  watcher.watch(1);
+  watcher.nowMs += 60_000;
+  watcher.link = { state: 'down', sinceMs: 0 };
+  watcher.state = made(accuse(watcher.state, accusation(1, 2, 1)));
+  watcher.state = made(accuse(watcher.state, accusation(3, 2, 3)));
+  assert.deepEqual(watcher.watch(5), []);
   assert.equal(watcher.watch(1)[0]?.kind, 'mark-dead');
 });
 

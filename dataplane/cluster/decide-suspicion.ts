@@ -7,7 +7,10 @@ export interface SuspicionTimings {
   readonly accuseAfterMs: number;
   /** An accusation that stands for so long kills. */
   readonly deadAfterMs: number;
-  /** The same when a second broker confirms. */
+  /**
+   * The same when a second broker confirms, and this one has read the store without a gap for `deadAfterMs`: right after
+   * an outage of the store the accused may need a moment longer to get through.
+   */
   readonly confirmedDeadAfterMs: number;
   /** How long a session that has refuted is left alone; doubles with every refutation up to the maximum. */
   readonly trustMs: number;
@@ -51,6 +54,8 @@ export type SuspicionAction =
 export interface SuspicionMemory {
   /** When the state was last known to be what `watched` says. */
   readonly readAtMs: number;
+  /** Since when there was no gap between the reads. */
+  readonly gaplessSinceMs: number;
   /** By nonce: how long the accusation has been seen standing. */
   readonly stoodMs: ReadonlyMap<string, number>;
   /** By sid: how many refutations were seen, and when the last of them was new. */
@@ -59,12 +64,13 @@ export interface SuspicionMemory {
 
 export const noSuspicionMemory: SuspicionMemory = {
   readAtMs: Number.NEGATIVE_INFINITY,
+  gaplessSinceMs: Number.NEGATIVE_INFINITY,
   stoodMs: new Map(),
   refuted: new Map(),
 };
 
-/** Two reads further apart than this say nothing about the time in between. */
-const maxWatchGapMs = 2_000;
+/** After a longer time without a read the watch begins anew: the accused may have been unable to read or write as well. */
+const maxWatchGapMs = 2_500;
 
 /**
  * Takes note of a state that was read (or found unchanged) by a request that began at `readAtMs`. Time counts against an
@@ -76,19 +82,20 @@ export function watchSuspicions(
   readAtMs: number,
 ): SuspicionMemory {
   if (readAtMs <= memory.readAtMs) return memory;
-  const passedMs = Math.min(readAtMs - memory.readAtMs, maxWatchGapMs);
+  const passedMs = readAtMs - memory.readAtMs;
+  const isGap = passedMs > maxWatchGapMs;
   const stoodMs = new Map<string, number>();
   const refuted = new Map<string, { readonly refutations: number; readonly atMs: number }>();
   for (const { sid, accusations, refutations } of state.suspicions.values()) {
     for (const { nonce } of accusations) {
       const before = memory.stoodMs.get(nonce);
-      stoodMs.set(nonce, before === undefined ? 0 : before + passedMs);
+      stoodMs.set(nonce, before === undefined || isGap ? 0 : before + passedMs);
     }
     const known = memory.refuted.get(sid);
     if (known?.refutations === refutations) refuted.set(sid, known);
     else if (refutations > 0) refuted.set(sid, { refutations, atMs: readAtMs });
   }
-  return { readAtMs, stoodMs, refuted };
+  return { readAtMs, gaplessSinceMs: isGap ? readAtMs : memory.gaplessSinceMs, stoodMs, refuted };
 }
 
 /**
@@ -144,7 +151,8 @@ function decideAboutOne(
       }
       const [oldest] = accusations;
       if (oldest === undefined) return undefined;
-      const enoughMs = accusations.length > 1 ? timings.confirmedDeadAfterMs : timings.deadAfterMs;
+      const isConfirmed = accusations.length > 1 && nowMs - memory.gaplessSinceMs >= timings.deadAfterMs;
+      const enoughMs = isConfirmed ? timings.confirmedDeadAfterMs : timings.deadAfterMs;
       return (memory.stoodMs.get(oldest.nonce) ?? 0) < enoughMs
         ? undefined
         : { kind: 'mark-dead', id, sid, evidence: { nonce: oldest.nonce } };

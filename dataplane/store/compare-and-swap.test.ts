@@ -117,6 +117,33 @@ for (const [what, faults] of Object.entries(harmless)) {
   });
 }
 
+test('an impatient caller does not wait for the time-out of the store', async () => {
+  const { time, server, swap, content } = world();
+  await time.drive(async () => {
+    server.intercept({ operation: 'put' }, { kind: 'request-lost', seenAs: 'TIMEOUT' });
+    server.intercept({ operation: 'get' }, { kind: 'answer-lost', seenAs: 'TIMEOUT' });
+    assert.equal((await swap({ attemptTimeoutMs: 1_000 })).kind, 'applied');
+    assert(time.nowMs > 2_000 && time.nowMs < 2_200, `${time.nowMs} ms`);
+  });
+  assert.equal(content(), 'v1 ours');
+});
+
+test('a signal ends a request under its own time limit too, and leaves nothing behind', async () => {
+  const { time, server, swap } = world();
+  await time.drive(async () => {
+    server.intercept({ operation: 'put' }, { kind: 'request-lost', seenAs: 'TIMEOUT' });
+    const stop = new AbortController();
+    const reason = new Error('enough');
+    time.environment.after(500, () => {
+      stop.abort(reason);
+    });
+    await assert.rejects(swap({ attemptTimeoutMs: 1_000, signal: stop.signal }), reason);
+    assert(time.nowMs < 600);
+    await assert.rejects(swap({ attemptTimeoutMs: 1_000, signal: stop.signal }), reason);
+  });
+  await time.untilIdle();
+});
+
 test('a write that landed unseen and was built upon is applied, with the newer content', async () => {
   const { time, swap, fate, write } = world();
   await time.drive(async () => {

@@ -2,6 +2,7 @@ import { abortReason, sleep } from '../runtime/runtime.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { StoreError } from './errors.ts';
 import type { ETag, GetResult, ObjectInfo, ObjectStore, PutResult } from './object-store.ts';
+import { withTimeLimit } from './time-limit.ts';
 
 export interface SwapRequest {
   readonly key: string;
@@ -18,6 +19,11 @@ export interface SwapRequest {
    * build upon this write as long as the caller may ask.
    */
   readonly isOurs: (current: Uint8Array, info: ObjectInfo) => boolean;
+  /**
+   * How long the first PUT, and the first GET after it, may take before it is given up and repeated; further ones twice
+   * as long. For callers that have less time than the store's own time-out. Default: only the store's own.
+   */
+  readonly attemptTimeoutMs?: number | undefined;
   /** How many PUTs are sent at most before the last error is thrown. Default: no limit; the signal ends it. */
   readonly maxAttempts?: number | undefined;
 }
@@ -67,7 +73,7 @@ export async function compareAndSwap(
   let unresolved: StoreError | undefined;
 
   for (let attempts = 1; ; attempts += 1) {
-    const put = await answerOrError(signal, () => putOnce(store, request));
+    const put = await answerOrError(signal, () => putOnce(store, runtime, request, attempts));
     if (!(put instanceof StoreError) && put.kind === 'written')
       return { kind: 'applied', etag: put.etag, bytes };
 
@@ -89,31 +95,57 @@ export async function compareAndSwap(
     }
     if (attempts >= maxAttempts || contradictions >= maxContradictions)
       throw coveringAll(failure, unresolved);
-    await sleep(runtime, jitteredDelayMs(runtime, attempts), signal);
+    await sleep(runtime, jitteredDelayMs(runtime, request, attempts), signal);
   }
 }
 
-function putOnce(store: ObjectStore, { key, bytes, id, signal, expected }: SwapRequest): Promise<PutResult> {
-  return expected === 'absent'
-    ? store.put(key, bytes, { ifAbsent: true, id, signal })
-    : store.put(key, bytes, { ifMatch: expected, id, signal });
+function putOnce(
+  store: ObjectStore,
+  runtime: Runtime,
+  request: SwapRequest,
+  attempts: number,
+): Promise<PutResult> {
+  const { key, bytes, id, expected } = request;
+  return limited(store, runtime, request, 'put', attempts, (signal) =>
+    expected === 'absent'
+      ? store.put(key, bytes, { ifAbsent: true, id, signal })
+      : store.put(key, bytes, { ifMatch: expected, id, signal }),
+  );
+}
+
+function limited<T>(
+  store: ObjectStore,
+  runtime: Runtime,
+  { key, signal, attemptTimeoutMs }: SwapRequest,
+  operation: 'put' | 'get',
+  attempts: number,
+  call: (signal: AbortSignal | undefined) => Promise<T>,
+): Promise<T> {
+  if (attemptTimeoutMs === undefined) return call(signal);
+  const limitMs = attempts === 1 ? attemptTimeoutMs : 2 * attemptTimeoutMs;
+  return withTimeLimit(runtime, limitMs, { operation, store: store.name, key }, signal, call);
 }
 
 async function readWhatIsThere(
   store: ObjectStore,
   runtime: Runtime,
-  { key, expected, signal }: SwapRequest,
+  request: SwapRequest,
   unresolved: StoreError | undefined,
 ): Promise<'as-expected' | 'absent' | Extract<GetResult<Uint8Array>, { kind: 'found' }>> {
+  const { key, expected, signal } = request;
   const ifNoneMatch = expected === 'absent' ? undefined : expected;
   for (let attempts = 1; ; attempts += 1) {
-    const got = await answerOrError(signal, () => store.get(key, { ifNoneMatch, signal }));
+    const got = await answerOrError(signal, () =>
+      limited(store, runtime, request, 'get', attempts, (limit) =>
+        store.get(key, { ifNoneMatch, signal: limit }),
+      ),
+    );
     if (!(got instanceof StoreError)) {
       if (got.kind === 'found' && got.info.etag !== expected) return got;
       return got.kind === 'absent' ? 'absent' : 'as-expected';
     }
     if (!got.retriable) throw coveringAll(got, unresolved);
-    await sleep(runtime, jitteredDelayMs(runtime, attempts), signal);
+    await sleep(runtime, jitteredDelayMs(runtime, request, attempts), signal);
   }
 }
 
@@ -130,8 +162,9 @@ async function answerOrError<T>(
   }
 }
 
-function jitteredDelayMs(runtime: Runtime, attempts: number): number {
-  const ceilingMs = Math.min(maxDelayMs, firstDelayMs * 2 ** Math.min(attempts - 1, 10));
+function jitteredDelayMs(runtime: Runtime, { attemptTimeoutMs }: SwapRequest, attempts: number): number {
+  const longestMs = Math.min(maxDelayMs, attemptTimeoutMs ?? maxDelayMs);
+  const ceilingMs = Math.min(longestMs, firstDelayMs * 2 ** Math.min(attempts - 1, 10));
   return ceilingMs * (0.5 + runtime.random.fraction() / 2);
 }
 
