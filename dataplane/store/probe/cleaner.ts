@@ -21,7 +21,9 @@ export class Cleaner {
   }
 
   async remove(keys: readonly string[]): Promise<void> {
-    if (keys.length > 0) await this.#attempt(() => this.#store.deleteMany(keys));
+    if (keys.length === 0) return;
+    const failures = await this.#attempt(() => this.#store.deleteMany(keys));
+    this.#gaveUp ||= failures?.some(({ error }) => isOutOfReach(error)) ?? false;
   }
 
   /** Deletes what LIST still shows, late writes for example. @returns the prefix when something may be left. */
@@ -41,9 +43,13 @@ export class Cleaner {
         return await call();
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
-        this.#gaveUp = !error.retriable || error.code === 'TIMEOUT' || error.code === 'UNREACHABLE';
+        this.#gaveUp = isOutOfReach(error);
       }
     }
     return undefined;
   }
+}
+
+function isOutOfReach({ retriable, code }: StoreError): boolean {
+  return !retriable || code === 'TIMEOUT' || code === 'UNREACHABLE';
 }

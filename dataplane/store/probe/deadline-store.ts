@@ -24,6 +24,8 @@ export class DeadlineStore implements ObjectStore {
   readonly #store: ObjectStore;
   readonly #runtime: Runtime;
   readonly #timeoutMs: number;
+  /** Whether any put can have left an object. */
+  mayHaveWritten = false;
 
   constructor(store: ObjectStore, runtime: Runtime, timeoutMs: number) {
     this.#store = store;
@@ -35,16 +37,19 @@ export class DeadlineStore implements ObjectStore {
     return this.#store.name;
   }
 
-  put(key: string, body: Body, options: PutOptions = {}): Promise<PutResult> {
+  async put(key: string, body: Body, options: PutOptions = {}): Promise<PutResult> {
     // Bodies of a race share the line: 64 KiB/s for each is little even then.
     const moreMs = bodySizeBytes(body) / 64;
-    return this.#bounded(
-      'put',
-      key,
-      options,
-      (signal) => this.#store.put(key, body, { ...options, signal }),
-      moreMs,
-    );
+    const send = (signal: AbortSignal): Promise<PutResult> =>
+      this.#store.put(key, body, { ...options, signal });
+    try {
+      const result = await this.#bounded('put', key, options, send, moreMs);
+      if (result.kind === 'written') this.mayHaveWritten = true;
+      return result;
+    } catch (error) {
+      if (!(error instanceof StoreError && error.landed === 'no')) this.mayHaveWritten = true;
+      throw error;
+    }
   }
 
   get(key: string, options: GetOptions = {}): Promise<GetResult<Uint8Array>> {

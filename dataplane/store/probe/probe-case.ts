@@ -10,7 +10,7 @@ export interface ProbeCase {
   readonly severity: 'refuse' | 'warn';
   /**
    * How often the case is repeated when `rounds` are asked for: all of them (races and visibility), `large`: two fifths,
-   * at most 50 (48 MiB each), or once (fixed facts).
+   * at most 50 (64 MiB each), or once (fixed facts).
    */
   readonly repeat: 'rounds' | 'large' | 'once';
   /**

@@ -55,7 +55,7 @@ export const racingIfMatch: ProbeCase = {
 
 export const racingLarge: ProbeCase = {
   name: 'racing-large',
-  description: 'Both races with 8 writers of large objects (6 MiB)',
+  description: 'Both races with 8 writers of large objects (8 MiB)',
   severity: 'refuse',
   repeat: 'large',
   async round(ground, round) {
