@@ -83,8 +83,11 @@ class Scenario {
         });
       }
       const killed = new Promise<number>((resolve) => {
+        // As an event of its own: the killed process may have had the last one there was.
         process.onKilled(() => {
-          resolve(3);
+          this.time.environment.after(0, () => {
+            resolve(3);
+          });
         });
       });
       round += await Promise.race([this.#broker(id, process, rounds - round), killed]);
