@@ -8,7 +8,8 @@ import type { StoreOperation } from './latency.ts';
  *  - `answerLost`: applied, but the client gets TIMEOUT or CONNECTION_LOST.
  *  - `lateLanding` (writes): the client gives up as above, and the write is applied `landsLateMs` after it was sent.
  *  - `duplicate` (writes): the same request is applied twice, the second time soon after or `landsLateMs` later; the
- *    client gets the answer of the first or (see `secondAnswerShare`) the second.
+ *    client gets the answer of the first or (see `secondAnswerShare`) the second. A write that the client is told to
+ *    have failed for good is not repeated.
  *  - `conflict` (conditional writes): 409, not applied.
  *  - `throttled`: 503 SlowDown, not applied.
  *  - `errorWithoutEffect`, `errorWithEffect`: 500; the client cannot tell them apart.

@@ -45,6 +45,8 @@ export class Flight {
   unapplied = 0;
   /** The answer, or the time-out, has reached the process; it may still be held there. */
   isConcluded = false;
+  /** It has changed something at the store. */
+  hasLanded = false;
   /** May be applied long after it was sent. */
   lingers = false;
   /** The key has been deleted since this was sent. Kept only for writes that linger. */

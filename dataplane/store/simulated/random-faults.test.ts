@@ -139,20 +139,17 @@ describe('a simulated store under random faults', () => {
   });
 });
 
-interface Increment {
-  readonly process: SimulatedProcess;
-  answer: 'none' | 'written' | 'failed' | 'maybe' | 'no';
-}
+type IncrementAnswer = 'none' | 'written' | 'failed' | 'maybe' | 'no';
 
 /** Several processes count up one object by compare-and-swap: its value must be the number of increments that landed. */
 async function countTogether(seed: number): Promise<void> {
   const time = new VirtualTime({ seed });
   const server = new SimulatedStore({
     environment: time.environment,
-    faults: { ...allFaults, writesPerSecondPerKey: 200 },
+    faults: { ...allFaults, writesPerSecondPerKey: 200, secondAnswerShare: seed % 2 },
   });
   server.plant('counter', text('0'));
-  const increments = new Map<string, Increment>();
+  const increments = new Map<string, IncrementAnswer>();
   const landed = new Map<string, number>();
   let value = 0;
   server.onApply(({ operation, result, id = '' }) => {
@@ -165,33 +162,34 @@ async function countTogether(seed: number): Promise<void> {
       const current = await attempt(store.get('counter'));
       if (current instanceof StoreError || current.kind !== 'found') continue;
       const id = `${process.name}/${process.incarnation}/${i}`;
-      const increment: Increment = { process, answer: 'none' };
-      increments.set(id, increment);
+      increments.set(id, 'none');
       const next = text(`${Number(textOf(current.body)) + 1}`);
       const result = await attempt(store.put('counter', next, { ifMatch: current.info.etag, id }));
-      if (result instanceof StoreError) increment.answer = result.landed;
-      else increment.answer = result.kind === 'written' ? 'written' : 'failed';
+      if (result instanceof StoreError) increments.set(id, result.landed);
+      else increments.set(id, result.kind === 'written' ? 'written' : 'failed');
     }
   };
-  for (const name of ['a', 'b', 'c', 'd']) {
-    const process = time.process(name);
+  const processes = ['a', 'b', 'c', 'd'].map((name) => time.process(name));
+  for (const process of processes) {
     count(process, server.connect(process, { attemptTimeoutMs: 1000 })).catch((error: unknown) => {
       time.fail(error);
     });
-    if (name === 'd') process.atCrossing(50 + time.random.below(100), () => process.kill());
+    if (process.name === 'd') process.atCrossing(50 + time.random.below(100), () => process.kill());
     else process.atCrossing(1 + time.random.below(100), () => process.pause(3000));
   }
   await time.run({ until: () => landed.size >= 60 });
-  for (const { process } of increments.values()) process.kill();
+  for (const process of processes) process.kill();
   await time.untilIdle();
   assert.equal(server.requestsInFlight(), 0);
 
   const total = Number(textOf(server.peek('counter')?.bytes ?? text('')));
   assert.equal(total, landed.size, `seed ${seed}`);
-  for (const [id, { answer }] of increments) {
+  for (const [id, answer] of increments) {
     const times = landed.get(id) ?? 0;
     assert.ok(times <= 1, `seed ${seed}: ${id} landed ${times} times`);
     if (answer === 'written') assert.equal(times, 1, `seed ${seed}: ${id} was answered`);
+    if (answer === 'failed' && seed % 2 === 0)
+      assert.equal(times, 0, `seed ${seed}: ${id} had failed its condition`);
     if (answer === 'no') assert.equal(times, 0, `seed ${seed}: ${id} was refused`);
   }
 }

@@ -83,6 +83,32 @@ describe('a simulated store makes happen, to the request a test chooses:', () =>
     });
   }
 
+  it('no duplicate of a write that was answered to have failed for good', async () => {
+    const { time, server, store } = simulate();
+    server.plant('k', text('in the way'));
+    server.intercept({ operation: 'put', times: 2 }, { kind: 'duplicate', afterMs: 60_000 });
+    await time.drive(async () => {
+      assert.equal(await outcome(store.put('k', text('x'), { ifAbsent: true })), 'condition-failed');
+      server.setReadOnly('STORE_FULL');
+      assert.equal(await outcome(store.put('l', text('x'), { ifAbsent: true })), 'STORE_FULL');
+      server.setReadOnly(undefined);
+      await store.delete('k');
+    });
+    await time.untilIdle();
+    assert.deepEqual(server.keys(''), []);
+    assert.equal(server.counters.duplicates, 0);
+  });
+
+  it('no refusal of a copy when the other one has landed', async () => {
+    const { time, server, store } = simulate();
+    server.intercept({}, { kind: 'duplicate', afterMs: 1000, answer: 'second' });
+    server.onApply(() => {
+      server.setReadOnly('STORE_FULL');
+    });
+    const seen = await time.drive(() => outcome(store.put('k', text('x'), { ifAbsent: true })));
+    assert.equal(seen, 'condition-failed');
+  });
+
   it('a duplicate that brings a deleted object back', async () => {
     const { time, server, store } = simulate();
     server.intercept({}, { kind: 'duplicate', afterMs: 60_000 });

@@ -211,10 +211,13 @@ export class StoreTraffic {
     if (application.answerMs !== undefined && this.#environment.monotonicMs() + applyMs >= flight.deadlineMs)
       this.#timeOut(flight);
     this.#later(applyMs, () => {
-      const answer = this.#execute(flight, application.isDuplicate === true);
+      const { answerMs, isDuplicate = false } = application;
       flight.unapplied--;
-      if (application.answerMs !== undefined)
-        this.#respond(flight, answer, application, application.answerMs);
+      // A copy that nobody is answered for must not make a lie of the answer "nothing was written, and never will be".
+      if (!isDuplicate || flight.hasLanded || answerMs !== undefined) {
+        const answer = this.#execute(flight, isDuplicate);
+        if (answerMs !== undefined) this.#respond(flight, answer, application, answerMs);
+      }
       this.#forgetIfDone(flight);
     });
   }
@@ -235,13 +238,15 @@ export class StoreTraffic {
   /** One atomic step at the store. */
   #execute(flight: Flight, isDuplicate: boolean): StoreAnswer {
     const { request } = flight;
-    const refusal = this.#refusal(flight);
+    // Nor may the copy that is answered for say so when the other one has landed.
+    const refusal = isDuplicate && flight.hasLanded ? undefined : this.#refusal(flight);
     if (refusal !== undefined) return refusal;
     const isLate = flight.isSettled || flight.host.state === 'killed';
     if (isLate && isWrite(request.operation)) this.counters.lateLandings++;
     if (isDuplicate) this.counters.duplicates++;
     const before = this.onApply.isEmpty ? undefined : this.#objects.get(request.key)?.info.etag;
     const answer = this.#act(flight);
+    if (answer.kind === 'written' || answer.kind === 'deleted') flight.hasLanded = true;
     if (answer.kind === 'written' && flight.keyWasDeleted) this.counters.lateLandingsOnDeletedKeys++;
     if (this.onApply.isEmpty || answer.kind === 'failed') return answer;
     const result = answer.kind;
