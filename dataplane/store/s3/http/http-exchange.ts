@@ -119,7 +119,11 @@ export class HttpExchange {
     this.#head = head;
     if (this.#options.streams(head.status)) {
       this.#sink = new BodyStream(
-        () => this.#connection?.resumeReading(),
+        () => {
+          // The silence so far was the reader's.
+          this.#progressed = true;
+          this.#connection?.resumeReading();
+        },
         () => {
           this.#finish();
           this.#connection?.abandon();

@@ -53,7 +53,7 @@ export class HttpPool {
   /** One attempt: rejects with an HttpFailure or the signal's reason. */
   exchange(request: HttpRequest, options: ExchangeOptions): Promise<HttpResponse> {
     const exchange = new HttpExchange(request, options, this.#options.limits, this.#runtime);
-    if (!exchange.isOver) this.#place(exchange);
+    this.#place(exchange);
     return exchange.response;
   }
 
@@ -75,6 +75,7 @@ export class HttpPool {
 
   #place(exchange: HttpExchange): void {
     const { maxConnections, maxWaiting } = this.#options;
+    if (exchange.isOver) return;
     if (this.#isClosed) {
       exchange.fail(closedFailure());
       return;
@@ -105,16 +106,21 @@ export class HttpPool {
       connection.start(exchange);
       return;
     }
-    // Lets the event loop see a close that has arrived in the meantime (this process may have been suspended).
+    // Lets the event loop see a close that has arrived in the meantime (this process may have been suspended): between
+    // two rounds of timers it looks at the network once.
+    this.#check(exchange, () => {
+      this.#check(exchange, () => {
+        if (!connection.isAlive) this.#place(exchange);
+        else if (exchange.isOver) this.#onIdle(connection);
+        else connection.start(exchange);
+      });
+    });
+  }
+
+  #check(exchange: HttpExchange, next: () => void): void {
     const cancel = this.#runtime.after(0, () => {
       this.#checks.delete(exchange);
-      if (exchange.isOver) {
-        if (connection.isAlive) this.#onIdle(connection);
-      } else if (connection.isAlive) {
-        connection.start(exchange);
-      } else {
-        this.#place(exchange);
-      }
+      next();
     });
     this.#checks.set(exchange, cancel);
   }
