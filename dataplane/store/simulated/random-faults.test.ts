@@ -14,7 +14,8 @@ import { text, textOf } from './simulation-fixture.ts';
 
 /*
  * Speed on two shared cores, Node 24.21: 24 loops of put (300 bytes), ranged get and head in 6 processes over up to
- * 72,000 objects take 3 µs a store operation without faults and 4 µs with all of them, the callers' own code included.
+ * 72,000 objects take 3 to 5 µs a store operation, with or without faults, the callers' own code included (quiet
+ * machine; 5.5 to 7 µs of CPU time, since the garbage collector works beside it).
  */
 
 /** Every call ends: what it throws is a StoreError, and that is all a caller of the workload below wants to know. */
