@@ -2,7 +2,18 @@ import { at, replaced } from './model.ts';
 import type { Step } from './model.ts';
 import { initialCluster, isDead } from './multi-cluster.ts';
 import { mayBeLate, withLate } from './multi-commit.ts';
-import { changed, isBlock, logOf, nobody, openRunOf, open, startOf } from './multi-state.ts';
+import {
+  changed,
+  idleRole,
+  isBlock,
+  logOf,
+  nobody,
+  open,
+  manifestOf,
+  openRunOf,
+  setCell,
+  startOf,
+} from './multi-state.ts';
 import type { LateCas, Manifest, Role, Rules, State } from './multi-state.ts';
 
 /**
@@ -22,7 +33,7 @@ export function* acquireSteps(rules: Rules, state: State, i: number, q: number):
     const next =
       manifest.owner === i
         ? owning(state, i, q, manifest)
-        : changed(state, i, (session) => giveUp(at(session.roles, q)));
+        : changed(state, i, (session) => Object.assign(at(session.roles, q), idleRole));
     yield [`resolveAcquire s${i} p${q}`, next];
   }
   if (basis === null) return;
@@ -44,7 +55,7 @@ function* readSteps({ bounds }: Rules, state: State, i: number, q: number): Iter
   const next = changed(state, i, (session) => {
     const role = at(session.roles, q);
     if (manifest.assignGen > order) {
-      role.phase = 'idle';
+      Object.assign(role, idleRole);
       return;
     }
     role.basis = manifest;
@@ -69,7 +80,7 @@ function* sealSteps(rules: Rules, state: State, i: number, q: number, old: numbe
     const sealable = maySeal(rules, state, i, q, old);
     yield step(`judge s${i} p${q}: s${old} ${sealable ? 'dead' : 'alive'}`, (role) => {
       if (sealable) role.phase = 'readTrim';
-      else giveUp(role);
+      else Object.assign(role, idleRole);
     });
   }
   if (phase === 'readTrim' && basis !== null) {
@@ -90,7 +101,7 @@ function* sealSteps(rules: Rules, state: State, i: number, q: number, old: numbe
         role.sealSlot++;
         return;
       }
-      if (cell === null) at(next.wal, old)[sealSlot] = 'fence';
+      if (cell === null) setCell(next, old, sealSlot, 'fence');
       role.phase = broken.has('noTrimValidate') ? 'sealed' : 'validate';
     });
   }
@@ -142,19 +153,19 @@ function* takeSteps(
   const nextOffset = logOf(q, { ...basis, runs: closed }, state).values.length;
   // Nothing unflushed: the runs are dropped at once.
   const runs = nextOffset === basis.segment.length ? [] : closed;
-  const written: Manifest = {
+  const written = manifestOf({
     version: basis.version + 1,
     assignGen: order,
     owner: i,
     runs: [...runs, { session: i, from: nextSlot, to: open, flushedTo: nextSlot }],
     segment: basis.segment,
-  };
+  });
   const applied = manifest.version === basis.version;
   const next = changed(state, i, (session, next) => {
     const role = at(session.roles, q);
-    giveUp(role);
+    Object.assign(role, idleRole);
     if (!applied) return;
-    next.manifests[q] = written;
+    next.manifests = replaced(state.manifests, q, written);
     role.phase = 'own';
     role.version = written.version;
     role.nextOffset = nextOffset;
@@ -163,18 +174,9 @@ function* takeSteps(
   yield [`casTakeover s${i} p${q} ${applied ? 'applied' : 'rejected'}`, next];
   const cas: LateCas = { kind: 'acquire', session: i, partition: q, base: basis.version, written };
   if (mayBeLate(rules, state, cas)) {
-    const late = withLate(state, cas);
-    const role = at(at(late.sessions, i).roles, q);
-    giveUp(role);
-    role.phase = 'acquireUnknown';
-    yield [`casTakeoverUnanswered s${i} p${q}`, late];
+    const sender = changed(state, i, (session) => Object.assign(at(session.roles, q), idleRole));
+    yield [`casTakeoverUnanswered s${i} p${q}`, withLate(sender, cas, 'acquireUnknown')];
   }
-}
-
-function giveUp(role: Role): void {
-  role.phase = 'idle';
-  role.sealSlot = -1;
-  role.basis = null;
 }
 
 /** `state` after session `i` learnt from a read that it owns `q` by `manifest`. */
@@ -182,7 +184,7 @@ function owning(state: State, i: number, q: number, manifest: Manifest): State {
   return changed(state, i, (session) => {
     const role = at(session.roles, q);
     const run = openRunOf(manifest);
-    giveUp(role);
+    Object.assign(role, idleRole);
     role.phase = 'own';
     role.version = manifest.version;
     role.nextOffset = logOf(q, manifest, state).values.length;

@@ -1,6 +1,6 @@
-import { at, without } from './model.ts';
+import { at, replaced, without } from './model.ts';
 import type { Step } from './model.ts';
-import { changed, durableEndOf, isBlock, kill, partitions } from './multi-state.ts';
+import { changed, durableEndOf, isBlock, kill, partitions, withPut } from './multi-state.ts';
 import type { Rules, State } from './multi-state.ts';
 
 /** Appends of session `i`: produce, retry, a look at slots answered 412, acknowledgement, trim. */
@@ -21,7 +21,7 @@ function* produceSteps({ bounds }: Rules, state: State, i: number, q: number): I
     session.nextSlot++;
     at(session.roles, q).nextOffset++;
     session.inflight.push({ slot, block, outcome: 'pending', attempts: 1 });
-    next.puts.push({ session: i, slot, block });
+    next.puts = withPut(state.puts, { session: i, slot, block });
   });
   yield [`produce s${i} slot${slot} p${q} v${block.value}@${offset}`, next];
 }
@@ -43,7 +43,7 @@ function* trimSteps(state: State, i: number): Iterable<Step<State>> {
   }
   if (trim <= at(state.trims, i)) return;
   const next = changed(state, i, (_, next) => {
-    next.trims[i] = trim;
+    next.trims = replaced(state.trims, i, trim);
   });
   yield [`trim s${i} -> ${trim}`, next];
 }
@@ -55,7 +55,7 @@ function* resolveSteps({ broken, bounds }: Rules, state: State, i: number): Iter
     if (outcome === 'pending' && attempts < bounds.attempts) {
       const next = changed(state, i, (session, next) => {
         session.inflight[k] = { ...entry, attempts: attempts + 1 };
-        next.puts.push({ session: i, slot, block });
+        next.puts = withPut(state.puts, { session: i, slot, block });
       });
       yield [`retry s${i} slot${slot}`, next];
     }
@@ -64,7 +64,7 @@ function* resolveSteps({ broken, bounds }: Rules, state: State, i: number): Iter
       const own = isBlock(cell) && cell.value === block.value;
       const next = changed(state, i, (session, next) => {
         if (!own) {
-          kill(session);
+          kill(next, i);
           return;
         }
         session.inflight[k] = { ...entry, outcome: 'durable' };
@@ -83,7 +83,8 @@ function* resolveSteps({ broken, bounds }: Rules, state: State, i: number): Iter
     if (outcome === 'durable' && acknowledgeable) {
       const next = changed(state, i, (session, next) => {
         session.inflight = without(inflight, k);
-        next.acked[block.partition] = [...at(state.acked, block.partition), block];
+        const acked = [...at(state.acked, block.partition), block];
+        next.acked = replaced(state.acked, block.partition, acked);
       });
       yield [`ack s${i} slot${slot} p${block.partition} v${block.value}`, next];
     }

@@ -75,7 +75,8 @@ function* learningSteps({ broken }: Rules, state: State, cluster: Cluster): Iter
     if (session.dead) continue;
     const broker = cluster.entries.findIndex(({ sid }) => sid === i);
     if (isDead(cluster, i)) {
-      if (wasRegistered(cluster, i)) yield [`learnDeath s${i}`, changed(state, i, kill)];
+      if (wasRegistered(cluster, i))
+        yield [`learnDeath s${i}`, changed(state, i, (_, next) => kill(next, i))];
       continue;
     }
     for (const q of partitions) {

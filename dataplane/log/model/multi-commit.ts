@@ -1,7 +1,17 @@
-import { at } from './model.ts';
+import { at, replaced } from './model.ts';
 import type { Step } from './model.ts';
-import { manifestKey } from './multi-key.ts';
-import { changed, copyOf, isBlock, kill, logOf, nobody, open, openRunOf, startOf } from './multi-state.ts';
+import {
+  changed,
+  idleRole,
+  isBlock,
+  kill,
+  logOf,
+  manifestOf,
+  nobody,
+  open,
+  openRunOf,
+  startOf,
+} from './multi-state.ts';
 import type { LateCas, Manifest, Role, Rules, Run, State } from './multi-state.ts';
 
 /** What an owner writes to its manifest: flush and release, and what it makes of a refused or unanswered CAS. */
@@ -14,10 +24,10 @@ export function* commitSteps(rules: Rules, state: State, i: number, q: number): 
   if (role.version !== manifest.version) {
     yield [
       `casRefused s${i} p${q}`,
-      changed(state, i, (session) => {
+      changed(state, i, (session, next) => {
         if (run?.session === i) adopt(at(session.roles, q), manifest, run);
         else if (rules.broken.has('surviveLostPartition')) at(session.roles, q).phase = 'lost';
-        else kill(session);
+        else kill(next, i);
       }),
     ];
     return;
@@ -48,20 +58,21 @@ function* flushSteps(rules: Rules, state: State, i: number, q: number, run: Run)
     }
   }
   if (segment.length === manifest.segment.length) return;
-  const written: Manifest = {
+  const written = manifestOf({
     ...manifest,
     version: manifest.version + 1,
     runs: [{ session: i, from: Math.max(run.from, upTo), to: open, flushedTo: upTo }],
     segment,
-  };
+  });
   const next = changed(state, i, (session, next) => {
-    next.manifests[q] = written;
+    next.manifests = replaced(state.manifests, q, written);
     at(session.roles, q).version = written.version;
     at(session.roles, q).flushedTo = upTo;
   });
   yield [`flush s${i} p${q} upto${upTo}`, next];
   const cas: LateCas = { kind: 'flush', session: i, partition: q, base: manifest.version, written };
-  if (mayBeLate(rules, state, cas)) yield [`flushUnanswered s${i} p${q} upto${upTo}`, withLate(state, cas)];
+  if (mayBeLate(rules, state, cas))
+    yield [`flushUnanswered s${i} p${q} upto${upTo}`, withLate(state, cas, 'own')];
 }
 
 /** Drained and flushed, so no slot of this session is needed any more: the run is dropped. */
@@ -75,22 +86,20 @@ function* releaseSteps(rules: Rules, state: State, i: number, q: number, run: Ru
   const to = broken.has('releaseAtNextSlot') ? nextSlot : (inflight[0]?.slot ?? nextSlot);
   const keepRun = to > startOf(run) && (unflushed || broken.has('releaseAtNextSlot'));
   const earlier = manifest.runs.slice(0, -1);
-  const written: Manifest = {
+  const written = manifestOf({
     ...manifest,
     version: manifest.version + 1,
     owner: nobody,
     runs: keepRun ? [...earlier, { ...run, to }] : earlier,
-  };
+  });
   const next = changed(state, i, (session, next) => {
-    next.manifests[q] = written;
-    session.roles[q] = released(at(session.roles, q));
+    next.manifests = replaced(state.manifests, q, written);
+    session.roles[q] = { ...idleRole };
   });
   yield [`release s${i} p${q} to${to}`, next];
   const cas: LateCas = { kind: 'release', session: i, partition: q, base: manifest.version, written };
   if (mayBeLate(rules, state, cas)) {
-    const late = withLate(state, cas);
-    at(at(late.sessions, i).roles, q).phase = 'releaseUnknown';
-    yield [`releaseUnanswered s${i} p${q}`, late];
+    yield [`releaseUnanswered s${i} p${q}`, withLate(state, cas, 'releaseUnknown')];
   }
 }
 
@@ -108,8 +117,8 @@ function* releaseUnknownSteps({ broken }: Rules, state: State, i: number, q: num
     );
     if (cas !== undefined) {
       const next = changed(state, i, (session, next) => {
-        next.manifests[q] = cas.written;
-        session.roles[q] = released(role);
+        next.manifests = replaced(state.manifests, q, cas.written);
+        session.roles[q] = { ...idleRole };
       });
       yield [`repeatRelease s${i} p${q}`, next];
     }
@@ -126,21 +135,17 @@ function* releaseUnknownSteps({ broken }: Rules, state: State, i: number, q: num
   const ours = manifest.runs.find(({ session }) => session === i);
   yield [
     `resolveRelease s${i} p${q}`,
-    changed(state, i, (session) => {
+    changed(state, i, (session, next) => {
       if (ours === undefined && !broken.has('releaseUnknownAsLost')) {
-        session.roles[q] = released(role);
+        session.roles[q] = { ...idleRole };
       } else if (ours?.to === open) {
         at(session.roles, q).phase = 'own';
         adopt(at(session.roles, q), manifest, ours);
       } else {
-        kill(session);
+        kill(next, i);
       }
     }),
   ];
-}
-
-function released(role: Role): Role {
-  return { ...role, phase: 'idle' };
 }
 
 const boundOfKind = { flush: 'lateFlushes', release: 'lateReleases', acquire: 'lateAcquires' } as const;
@@ -152,13 +157,15 @@ export function mayBeLate({ bounds }: Rules, { lateCasses }: State, cas: LateCas
     (other) =>
       other.partition === cas.partition &&
       other.session === cas.session &&
-      manifestKey(other.written) === manifestKey(cas.written),
+      other.written.key === cas.written.key,
   );
   return !same && sameKind.length < bounds[boundOfKind[cas.kind]];
 }
 
-export function withLate(state: State, cas: LateCas): State {
-  const next = copyOf(state);
-  next.lateCasses.push(cas);
-  return next;
+/** `cas` is in the network, and its sender is in `phase`. */
+export function withLate(state: State, cas: LateCas, phase: Role['phase']): State {
+  return changed(state, cas.session, (session, next) => {
+    at(session.roles, cas.partition).phase = phase;
+    next.lateCasses = [...state.lateCasses, cas];
+  });
 }

@@ -1,16 +1,16 @@
 import { clusterKey } from './multi-cluster.ts';
-import type { Cell, Manifest, Session, State } from './multi-state.ts';
+import type { Cell, Session, State } from './multi-state.ts';
 
-/** Equal for equal states. Sorts what is in the network: its order means nothing. */
+/** Equal for equal states. */
 export function keyOf(state: State): string {
-  if (state.puts.length > 1) {
-    state.puts.sort((x, y) => x.session - y.session || x.slot - y.slot || x.block.value - y.block.value);
-  }
   let key = `${state.nextValue}|${state.trims}|${clusterKey(state.cluster)}|`;
-  for (const manifest of state.manifests) key += `${manifestKey(manifest)}^`;
+  for (const manifest of state.manifests) key += `${manifest.key}^`;
   for (const slots of state.wal) key += `${slots.map(cellKey).join(':')}_`;
   for (const { session, slot, block } of state.puts) key += `${session}.${slot}.${cellKey(block)};`;
-  for (const session of state.sessions) key += sessionKey(session);
+  for (const session of state.sessions) {
+    if (session.key === '') session.key = sessionKey(session);
+    key += session.key;
+  }
   for (const blocks of state.acked) {
     key += `|${blocks
       .map(({ offset, value }) => offset * 1000 + value)
@@ -19,14 +19,13 @@ export function keyOf(state: State): string {
   }
   if (state.lateCasses.length > 0) {
     const casses = state.lateCasses.map(
-      ({ kind, session, partition, base, written }) =>
-        `${kind}${session}${partition}${base}${manifestKey(written)}`,
+      ({ kind, session, partition, base, written }) => `${kind}${session}${partition}${base}${written.key}`,
     );
     key += `|${casses.sort().join('+')}`;
   }
   if (state.sweep !== null) {
     const { listed, manifests } = state.sweep;
-    key += `|${listed.map(({ session, slot }) => `${session}.${slot}`).join(';')}!${manifests.map(manifestKey).join('^')}`;
+    key += `|${listed.map(({ session, slot }) => `${session}.${slot}`).join(';')}!${manifests.map((manifest) => manifest.key).join('^')}`;
   }
   const { read } = state;
   if (read.phase !== 'none') {
@@ -41,7 +40,7 @@ function sessionKey({ dead, nextSlot, inflight, roles, seals, oldView, onceConfi
     key += `;${slot}.${cellKey(block)}${outcome}${attempts}`;
   for (const role of roles) {
     const { phase, version, nextOffset, sealSlot, trim, flushedTo, basis, order, orderFrom } = role;
-    key += `,${phase}${version}.${nextOffset}.${sealSlot}.${trim}.${flushedTo}.${order}.${orderFrom}${manifestKey(basis)}`;
+    key += `,${phase}${version}.${nextOffset}.${sealSlot}.${trim}.${flushedTo}.${order}.${orderFrom}${basis?.key ?? ''}`;
   }
   if (seals !== null) key += `s${seals}`;
   if (oldView !== null) key += `v${clusterKey(oldView)}`;
@@ -51,13 +50,4 @@ function sessionKey({ dead, nextSlot, inflight, roles, seals, oldView, onceConfi
 function cellKey(cell: Cell): string {
   if (cell === null) return '';
   return cell === 'fence' ? 'F' : `${cell.value}@${cell.offset}.${cell.partition}`;
-}
-
-export function manifestKey(manifest: Manifest | null): string {
-  if (manifest === null) return '';
-  let key = `${manifest.version}/${manifest.assignGen}/${manifest.owner}/${manifest.segment}`;
-  for (const { session, from, to, flushedTo } of manifest.runs) {
-    key += `/${session},${from},${to},${flushedTo}`;
-  }
-  return key;
 }

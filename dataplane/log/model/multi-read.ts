@@ -40,7 +40,10 @@ function* waitingSteps(rules: Rules, state: State, session: Session): Iterable<S
     yield [`confirmByGet s${read.session}`, withRead(state, { ...read, confirmed: true })];
   }
   if (!read.confirmed && isFenced(state, read.session)) {
-    yield [`confirmByGet s${read.session} finds a fence`, changed(state, read.session, kill)];
+    yield [
+      `confirmByGet s${read.session} finds a fence`,
+      changed(state, read.session, (_, next) => kill(next, read.session)),
+    ];
   }
   // A slot first sent after the request arrived is durable, and so is every lower one.
   const durableAfter = broken.has('confirmAboveHole')

@@ -1,4 +1,4 @@
-import { at } from './model.ts';
+import { at, replaced } from './model.ts';
 import type { Bounds } from './model.ts';
 import type { Cluster } from './multi-cluster.ts';
 
@@ -93,6 +93,15 @@ export interface Manifest {
   readonly runs: readonly Run[];
   /** The values of all segments, by offset. */
   readonly segment: readonly number[];
+  /** The same text for equal manifests. */
+  readonly key: string;
+}
+
+export function manifestOf(fields: Omit<Manifest, 'key'>): Manifest {
+  const { version, assignGen, owner, runs, segment } = fields;
+  let key = `${version}/${assignGen}/${owner}/${segment}`;
+  for (const { session, from, to, flushedTo } of runs) key += `/${session},${from},${to},${flushedTo}`;
+  return { version, assignGen, owner, runs, segment, key };
 }
 
 export interface Put {
@@ -166,6 +175,8 @@ export interface Session {
   oldView: Cluster | null;
   /** Kept only for the mutant confirmByOlderGet. */
   onceConfirmed: boolean;
+  /** Its part of the state's key, empty until that is asked for. */
+  key: string;
 }
 
 /** A request for the log end of a partition, at the session that believes to own it. */
@@ -191,18 +202,20 @@ export interface Sweep {
   readonly manifests: readonly Manifest[];
 }
 
+/** Whatever changes is replaced: states share everything else. Only `changed` hands out a session that may be changed. */
 export interface State {
   /** By partition. */
-  manifests: Manifest[];
+  manifests: readonly Manifest[];
   /** By session, by slot. */
-  wal: Cell[][];
+  wal: readonly (readonly Cell[])[];
   /** By session. */
-  trims: number[];
-  puts: Put[];
-  lateCasses: LateCas[];
-  sessions: Session[];
+  trims: readonly number[];
+  /** In an order of their own: `withPut`. */
+  puts: readonly Put[];
+  lateCasses: readonly LateCas[];
+  sessions: readonly Session[];
   /** By partition, in the order of acknowledgement. */
-  acked: (readonly Block[])[];
+  acked: readonly (readonly Block[])[];
   nextValue: number;
   sweep: Sweep | null;
   cluster: Cluster | null;
@@ -231,28 +244,33 @@ export const noRead: Read = {
   answer: 0,
 };
 
-/** A state to be changed: what is declared readonly is shared, because it is only ever replaced. */
+/** `state` with other fields: cheaper than a spread, which searches make millions of times. */
 export function copyOf(state: State): State {
   return {
-    manifests: state.manifests.slice(),
-    wal: state.wal.map((slots) => slots.slice()),
-    trims: state.trims.slice(),
-    puts: state.puts.slice(),
-    lateCasses: state.lateCasses.slice(),
-    sessions: state.sessions.map((session) => ({
-      dead: session.dead,
-      nextSlot: session.nextSlot,
-      inflight: session.inflight.slice(),
-      roles: session.roles.map(copyOfRole),
-      seals: session.seals,
-      oldView: session.oldView,
-      onceConfirmed: session.onceConfirmed,
-    })),
-    acked: state.acked.slice(),
+    manifests: state.manifests,
+    wal: state.wal,
+    trims: state.trims,
+    puts: state.puts,
+    lateCasses: state.lateCasses,
+    sessions: state.sessions,
+    acked: state.acked,
     nextValue: state.nextValue,
     sweep: state.sweep,
     cluster: state.cluster,
     read: state.read,
+  };
+}
+
+function copyOfSession(session: Session): Session {
+  return {
+    dead: session.dead,
+    nextSlot: session.nextSlot,
+    inflight: session.inflight.slice(),
+    roles: session.roles.map(copyOfRole),
+    seals: session.seals,
+    oldView: session.oldView,
+    onceConfirmed: session.onceConfirmed,
+    key: '',
   };
 }
 
@@ -270,11 +288,24 @@ function copyOfRole(role: Role): Role {
   };
 }
 
-/** A copy of `state` after `change`, which gets the copy and the copy's session `index`. */
+/** A copy of `state` after `change`, which gets the copy's session `index` and the copy. */
 export function changed(state: State, index: number, change: (session: Session, next: State) => void): State {
   const next = copyOf(state);
-  change(at(next.sessions, index), next);
+  const session = copyOfSession(at(state.sessions, index));
+  next.sessions = replaced(state.sessions, index, session);
+  change(session, next);
   return next;
+}
+
+export function setCell(state: State, session: number, slot: number, cell: Cell): void {
+  state.wal = replaced(state.wal, session, replaced(at(state.wal, session), slot, cell));
+}
+
+/** `puts` and one more. Their order means nothing, so equal networks have one order. */
+export function withPut(puts: readonly Put[], put: Put): readonly Put[] {
+  return [...puts, put].sort(
+    (x, y) => x.session - y.session || x.slot - y.slot || x.block.value - y.block.value,
+  );
 }
 
 export function openRunOf(manifest: Manifest): Run | undefined {
@@ -320,8 +351,12 @@ export function logOf(partition: number, manifest: Manifest, { wal, trims }: Sta
   return { values };
 }
 
-/** The session stops: it fails what it has not acknowledged and never does anything again. */
-export function kill(session: Session): void {
+/** Session `i` of `state` stops: it fails what it has not acknowledged and never does anything again. */
+export function kill(state: State, i: number): void {
+  const session = at(state.sessions, i);
   session.dead = true;
+  session.nextSlot = 0;
   session.inflight = [];
+  session.roles = partitions.map(() => ({ ...idleRole }));
+  if (state.read.session === i) state.read = { ...noRead, phase: 'answered' };
 }

@@ -1,7 +1,7 @@
-import { at, without } from './model.ts';
+import { at, replaced, without } from './model.ts';
 import type { Step } from './model.ts';
 import { isDead } from './multi-cluster.ts';
-import { changed, copyOf, isBlock, open, partitions, startOf } from './multi-state.ts';
+import { changed, copyOf, isBlock, open, partitions, setCell, startOf } from './multi-state.ts';
 import type { Manifest, Place, Rules, State, Sweep } from './multi-state.ts';
 
 /** What the store and the garbage collector do: requests land, trimmed slots are deleted, dead sessions are swept. */
@@ -30,15 +30,15 @@ function* landingSteps(state: State): Iterable<Step<State>> {
     seen.add(block.value);
     const created = at(at(state.wal, i), slot) === null;
     const name = `land s${i} slot${slot} p${block.partition} v${block.value} ${created ? '200' : '412'}`;
-    const landed = changed(state, i, (_, next) => {
-      next.puts = without(state.puts, k);
-      if (created) at(next.wal, i)[slot] = block;
-    });
+    const landed = copyOf(state);
+    landed.puts = without(state.puts, k);
+    if (created) setCell(landed, i, slot, block);
     const waiting = at(state.sessions, i).inflight.findIndex((entry) => entry.slot === slot);
     const entry = at(state.sessions, i).inflight[waiting];
     if (entry !== undefined && entry.outcome !== 'durable') {
-      const heard = copyOf(landed);
-      at(heard.sessions, i).inflight[waiting] = { ...entry, outcome: created ? 'durable' : 'refused' };
+      const heard = changed(landed, i, ({ inflight }) => {
+        inflight[waiting] = { ...entry, outcome: created ? 'durable' : 'refused' };
+      });
       yield [name, heard];
     }
     yield [`${name} (answer lost)`, landed];
@@ -51,7 +51,7 @@ function* lateCasSteps(state: State): Iterable<Step<State>> {
     const applied = at(state.manifests, partition).version === base;
     const next = copyOf(state);
     next.lateCasses = without(state.lateCasses, k);
-    if (applied) next.manifests[partition] = written;
+    if (applied) next.manifests = replaced(state.manifests, partition, written);
     yield [`landCas ${kind} s${session} p${partition} ${applied ? 'applied' : 'rejected'}`, next];
   }
 }
@@ -84,7 +84,7 @@ function* sweepSteps({ broken }: Rules, state: State): Iterable<Step<State>> {
     const trim = sweptTrim(sweep, i, broken.has('sweepToFirstCovered'));
     if (trim <= at(state.trims, i)) continue;
     const next = copyOf(state);
-    next.trims[i] = trim;
+    next.trims = replaced(state.trims, i, trim);
     yield [`gcTrim s${i} -> ${trim}`, next];
     return;
   }
@@ -130,6 +130,6 @@ function withSweep(state: State, sweep: Sweep | null): State {
 
 function withoutSlot(state: State, { session, slot }: Place): State {
   const next = copyOf(state);
-  at(next.wal, session)[slot] = null;
+  setCell(next, session, slot, null);
   return next;
 }
