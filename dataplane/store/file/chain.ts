@@ -82,6 +82,14 @@ export class ChainReader {
     return object?.info.etag;
   }
 
+  /** Whether this version of the chain still is as it was appended: neither removed nor, as number 0, replaced by a mark. */
+  async isUntidied(key: string, version: number, token: string): Promise<boolean> {
+    if (version > 0) return (await this.tokenAt(key, version)) === token;
+    const object = await this.#open(this.#layout.versionPath(key, version));
+    await object?.file.close();
+    return object?.info.etag === token;
+  }
+
   async #markAt(key: string, version: number): Promise<string | undefined> {
     const path = this.#layout.versionPath(key, version);
     const text = await unlessErrno(this.#fs.readlink(path), 'ENOENT', 'EINVAL');

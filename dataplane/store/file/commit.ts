@@ -39,8 +39,8 @@ import type { Upkeep } from './upkeep.ts';
  * APPEND (highest entry n read, condition holds): link(temp, C/n+1), or symlink for a deletion; fails if n+1 exists, that
  *   is, if somebody else was first. Then, because n+1 may have been there before and been tidied away, look again:
  *     - n+1 is the highest: it never was there before, for the highest is never removed. Done.
- *     - Higher ones exist, and n is still the version we read: entries are removed in ascending order, so n+1 never was
- *       removed. Done (and overwritten since).
+ *     - Higher ones exist, and n is still the version we read (for n = 0: itself, not the mark that replaces it): entries
+ *       are tidied away in ascending order, so n+1 never was. Done (and overwritten since).
  *     - Else it cannot be told. Entries are removed only long after they were overwritten (`Upkeep`), so it takes a
  *       process that stands still for that long between two steps. What it appended too late is below the highest entry
  *       and never seen by anybody.
@@ -185,7 +185,7 @@ export class Commits {
       const [entries] = await Promise.all([chains.entries(key), synced]);
       if (entries.at(-1)?.version !== version) {
         const token = current.kind === 'present' ? current.object.info.etag : current.token;
-        if ((await chains.tokenAt(key, current.version)) !== token) throw outcomeUnknown(call);
+        if (!(await chains.isUntidied(key, current.version, token))) throw outcomeUnknown(call);
       }
       const upkept = upkeep.trim(key, entries).then(() => upkeep.refreshView(key));
       await upkept.catch(() => undefined); // The next write tries again.
