@@ -1,6 +1,6 @@
-import { readBatchHeader } from '../../protocol/record-batch.ts';
 import { StoreError } from '../../store/errors.ts';
 import { LogError } from '../errors.ts';
+import { batchesOf } from '../flush.ts';
 import type { LogWorld } from './log-world.ts';
 
 /**
@@ -68,8 +68,7 @@ export class SimulatedConsumer {
     const { checker } = this.#world;
     const history = checker.history(this.#topicId, this.#partition);
     let expected = position;
-    for (const piece of pieces) {
-      const header = readBatchHeader(piece, 0);
+    for (const header of batchesOf(pieces)) {
       const last = header.baseOffset + header.lastOffsetDelta;
       const seen = history.at(header.baseOffset);
       if (seen?.crc !== header.crc || seen.leaderEpoch !== header.leaderEpoch) {

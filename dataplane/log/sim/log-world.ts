@@ -8,6 +8,7 @@ import { VirtualTime } from '../../runtime/virtual-time.ts';
 import { SimulatedStore } from '../../store/simulated/simulated-store.ts';
 import { ChangeRefused } from '../../cluster/change-refused.ts';
 import { LogError } from '../errors.ts';
+import { batchesOf } from '../flush.ts';
 import { BrokerNode } from './broker-node.ts';
 import { Chaos } from './chaos.ts';
 import { LogChecker } from './checker.ts';
@@ -244,11 +245,9 @@ export class LogWorld {
   ): number {
     const history = this.checker.history(topicId, partition);
     let next = position;
-    for (const piece of pieces) {
-      const view = new DataView(piece.buffer, piece.byteOffset, piece.byteLength);
-      const baseOffset = Number(view.getBigInt64(0));
+    for (const { baseOffset, crc } of batchesOf(pieces)) {
       const seen = history.at(baseOffset);
-      if (seen?.crc !== view.getUint32(17) || baseOffset > next)
+      if (seen?.crc !== crc || baseOffset > next)
         throw new Error(`${name}: read back something else at ${next} (immutability)`);
       next = seen.lastOffset + 1;
     }

@@ -1,0 +1,112 @@
+import { StoreError } from '../../store/errors.ts';
+import type { ByteRange, GetResult, ObjectStore } from '../../store/object-store.ts';
+import { LogError } from '../errors.ts';
+import { corruptAdvice, LogFormatError } from '../format/errors.ts';
+import type { FetchGate } from './fetch-gate.ts';
+
+export type FoundBytes = Extract<GetResult<Uint8Array>, { kind: 'found' }>;
+
+export interface VerifiedGetCounters {
+  gets: number;
+  getBytes: number;
+  /** GETs repeated because the first answer did not pass its checks. */
+  repeated: number;
+}
+
+/**
+ * GETs of immutable objects, or ranges of them, whose bytes carry their own checks. Bytes can change on the way, where no
+ * checksum of the store covers a range: an answer that does not pass is asked for once more. When that fails too the
+ * object itself is damaged, and CORRUPT_LOG names it: never wrong data.
+ */
+export class VerifiedGet {
+  readonly counters: VerifiedGetCounters = { gets: 0, getBytes: 0, repeated: 0 };
+  readonly #store: ObjectStore;
+  readonly #gate: FetchGate;
+
+  constructor(store: ObjectStore, gate: FetchGate) {
+    this.#store = store;
+    this.#gate = gate;
+  }
+
+  /**
+   * @param expectedBytes what the answer will take in memory, about
+   * @param decode throws LogFormatError when the bytes are not what they must be
+   * @returns 'gone' when the object does not exist: what names it is out of date, or the log is damaged; callers tell
+   */
+  async get<T>(
+    key: string,
+    range: ByteRange | undefined,
+    expectedBytes: number,
+    decode: (found: FoundBytes) => T,
+    signal: AbortSignal | undefined,
+  ): Promise<T | 'gone'> {
+    await this.#gate.enter(expectedBytes, signal);
+    try {
+      return await verifiedTwice(async () => {
+        this.counters.gets += 1;
+        const found = await this.#ranged(key, range, signal);
+        if (found.kind !== 'found') return 'gone';
+        this.counters.getBytes += found.body.length;
+        return decode(found);
+      }, this.counters);
+    } finally {
+      this.#gate.leave(expectedBytes);
+    }
+  }
+
+  /** The bytes of [start, end), which must all be there. */
+  async getSpan(
+    key: string,
+    start: number,
+    end: number,
+    verify: (bytes: Uint8Array) => void,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array | 'gone'> {
+    const check = ({ offset, body }: FoundBytes): Uint8Array => {
+      if (offset !== start || body.length !== end - start) {
+        throw new LogFormatError(
+          'TRUNCATED',
+          key,
+          `bytes ${start} to ${end} were asked for, ${body.length} bytes from ${offset} on came back: ${corruptAdvice}`,
+        );
+      }
+      verify(body);
+      return body;
+    };
+    return await this.get(key, { start, end }, end - start, check, signal);
+  }
+
+  async #ranged(
+    key: string,
+    range: ByteRange | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<GetResult<Uint8Array>> {
+    try {
+      return await this.#store.get(key, { range, signal });
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code !== 'RANGE_NOT_SATISFIABLE') throw error;
+      throw new LogFormatError(
+        'TRUNCATED',
+        key,
+        `it ends before what is stored in it: ${corruptAdvice}`,
+        error,
+      );
+    }
+  }
+}
+
+/** Reads again, once, what came back damaged; then gives up with CORRUPT_LOG. */
+export async function verifiedTwice<T>(read: () => Promise<T>, counters: { repeated: number }): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!(error instanceof LogFormatError) || error.code === 'FUTURE_VERSION') throw error;
+    counters.repeated += 1;
+  }
+  try {
+    return await read();
+  } catch (error) {
+    if (!(error instanceof LogFormatError)) throw error;
+    throw new LogError('CORRUPT_LOG', error.message, { cause: error });
+  }
+}

@@ -1,0 +1,217 @@
+import type { BlockEntry } from '../format/container.ts';
+import { slotKey } from '../format/keys.ts';
+import type { Manifest, Run } from '../format/manifest.ts';
+import { partitionOf } from '../owned-group.ts';
+import type { SlotContent } from '../wal-reader.ts';
+import type { ColdStore, DataSlot, SlotGet } from './cold-store.ts';
+import type { GroupManifest, KnownManifest } from './group-manifest.ts';
+
+/** A block of one partition in a WAL slot, with its verified bytes. */
+export interface WalBlock {
+  readonly key: string;
+  readonly entry: BlockEntry;
+  readonly bytes: Uint8Array;
+}
+
+/** Something contradicts the manifest: it is out of date, or the log is damaged. */
+export interface Doubt {
+  readonly kind: 'doubt';
+  /** Names the object. */
+  readonly what: string;
+  /** A slot that should be there. */
+  readonly missing?: SlotName | undefined;
+}
+
+export interface SlotName {
+  readonly sid: string;
+  readonly slot: number;
+}
+
+export type WalOutcome =
+  | Doubt
+  /**
+   * No more slots. `isFenced`: the open run ends in a FENCE or END, so there is, or will be, a newer manifest. `missing`:
+   * the slot of the open run that would come next.
+   */
+  | {
+      readonly kind: 'end';
+      readonly endOffset: number;
+      readonly isFenced: boolean;
+      readonly missing: SlotName | undefined;
+    }
+  /** There may be more, but not in memory. */
+  | { readonly kind: 'more' };
+
+/** Slot indexes fetched at a time by a reader that finds one slot after the other. */
+const maxWidth = 16;
+/** Positions remembered for each partition. */
+const maxPositions = 32;
+
+/** A place in the WAL where the next block of a partition begins at `offset`, or at a later slot. */
+interface Position {
+  readonly sid: string;
+  readonly from: number;
+  readonly slot: number;
+  readonly offset: number;
+}
+
+/**
+ * Walks over the part of a group's log that is not in segments: the slots `max(from, flushedTo, trim)` … `to` of each run,
+ * in order; of an open run up to the first slot that is absent or a FENCE (log.md 2.4). Every slot on the way is looked
+ * at, also those without a block of the partition: only the predecessors make a slot part of the log.
+ */
+export class WalWalk {
+  readonly #cold: ColdStore;
+  readonly #trims: Pick<GroupManifest, 'trim'>;
+  readonly #slotGet: SlotGet;
+  readonly #widths = new Map<string, number>();
+  readonly #positions = new Map<number, Position[]>();
+
+  constructor(cold: ColdStore, trims: Pick<GroupManifest, 'trim'>, slotGet: SlotGet) {
+    this.#cold = cold;
+    this.#trims = trims;
+    this.#slotGet = slotGet;
+  }
+
+  /**
+   * Yields the blocks of a partition that end at or after `offset` (at or above `segmentEnd`), in order.
+   *
+   * @param mayWait false: go on only with what is in memory, else end with 'more'
+   * @throws LogError CORRUPT_LOG when bytes of a slot do not match their checksums
+   */
+  async *blocks(
+    known: KnownManifest,
+    partition: number,
+    offset: number,
+    mayWait: () => boolean,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<WalBlock, WalOutcome, undefined> {
+    const { manifest } = known;
+    const start = this.#startOf(manifest, partition, offset);
+    let expected = start.offset;
+    for (const run of manifest.runs.slice(start.runIndex)) {
+      const first = Math.max(run.from, run.flushedTo, await this.#trims.trim(known, run.sid, signal));
+      let slot = run === manifest.runs[start.runIndex] ? Math.max(first, start.slot) : first;
+      let before: DataSlot | undefined;
+      for (; run.to === undefined || slot < run.to; slot++) {
+        const content =
+          this.#cold.keptSlot(run.sid, slot) ?? (mayWait() ? await this.#slot(run, slot, signal) : undefined);
+        if (content === undefined) return { kind: 'more' };
+        if (content.kind !== 'data') {
+          if (run.to !== undefined) return missingSlot(run, slot, content.kind);
+          this.#remember(partition, { sid: run.sid, from: run.from, slot, offset: expected });
+          const isFenced = content.kind === 'ended';
+          return { kind: 'end', endOffset: expected, isFenced, missing: { sid: run.sid, slot } };
+        }
+        if (before !== undefined && before.footerHash !== content.previousFooterHash) {
+          return {
+            kind: 'doubt',
+            what: `${slotKey(run.sid, slot)} does not continue slot ${before.slot} of its session`,
+          };
+        }
+        before = content;
+        for (const entry of content.index) {
+          // Of somebody else; or in segments already; or read before.
+          if (
+            entry.partition !== partition ||
+            entry.topicId !== manifest.topicId ||
+            entry.lastOffset < expected
+          )
+            continue;
+          const doubt = blockDoubt(entry, expected, run, slot);
+          if (doubt !== undefined) return doubt;
+          expected = entry.lastOffset + 1;
+          if (entry.lastOffset < offset) continue;
+          this.#remember(partition, { sid: run.sid, from: run.from, slot, offset: entry.baseOffset });
+          const bytes = await this.#blockBytes(run, slot, entry, signal);
+          if (bytes === 'gone') return missingSlot(run, slot, 'absent');
+          yield { key: slotKey(run.sid, slot), entry, bytes };
+        }
+      }
+    }
+    return { kind: 'end', endOffset: expected, isFenced: false, missing: undefined };
+  }
+
+  /** The best place to begin: the nearest position remembered that is still in a run, else the beginning of the first run. */
+  #startOf(
+    manifest: Manifest,
+    partition: number,
+    offset: number,
+  ): { runIndex: number; slot: number; offset: number } {
+    const segmentEnd = partitionOf(manifest, partition)?.segmentEnd ?? 0;
+    let best = { runIndex: 0, slot: 0, offset: segmentEnd };
+    for (const position of this.#positions.get(partition) ?? []) {
+      if (position.offset > offset || position.offset < best.offset) continue;
+      const runIndex = manifest.runs.findIndex(
+        ({ sid, from }) => sid === position.sid && from === position.from,
+      );
+      const run = manifest.runs[runIndex];
+      if (run === undefined || position.slot < run.flushedTo) continue;
+      if (run.to !== undefined && position.slot > run.to) continue;
+      best = { runIndex, slot: position.slot, offset: position.offset };
+    }
+    return best;
+  }
+
+  #remember(partition: number, position: Position): void {
+    const positions = this.#positions.get(partition) ?? [];
+    const kept = positions.filter(({ offset, slot }) => offset !== position.offset || slot > position.slot);
+    this.#positions.set(partition, [...kept.slice(1 - maxPositions), position]);
+  }
+
+  /** Reads a slot index; the more slots were there, the more of those after it at the same time. */
+  async #slot(run: Run, slot: number, signal: AbortSignal | undefined): Promise<SlotContent> {
+    const width = this.#widths.get(run.sid) ?? 1;
+    const end = Math.min(slot + width, run.to ?? Infinity);
+    const reading = this.#cold.slot(run.sid, slot, this.#slotGet, signal);
+    for (let next = slot + 1; next < end; next++) this.#cold.slotAhead(run.sid, next, this.#slotGet);
+    const content = await reading;
+    this.#widths.set(run.sid, content.kind === 'data' ? Math.min(maxWidth, width * 2) : 1);
+    return content;
+  }
+
+  /** Reads a block; those of the same partition in the next slots that are known, ahead. */
+  async #blockBytes(
+    run: Run,
+    slot: number,
+    entry: BlockEntry,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array | 'gone'> {
+    const reading = this.#cold.slotBlock(run.sid, slot, entry, signal);
+    for (let next = slot + 1; next < slot + maxWidth; next++) {
+      const content = this.#cold.keptSlot(run.sid, next);
+      if (content === undefined) break;
+      for (const other of content.index) {
+        if (other.partition === entry.partition && other.topicId === entry.topicId)
+          this.#cold.slotBlockAhead(run.sid, next, other);
+      }
+    }
+    return await reading;
+  }
+}
+
+/** Why a block cannot be the next one of its partition under this manifest. */
+function blockDoubt(entry: BlockEntry, expected: number, run: Run, slot: number): Doubt | undefined {
+  const { baseOffset, leaderEpoch, topicId, partition } = entry;
+  const block = `${slotKey(run.sid, slot)} has a block of ${topicId}-${partition}`;
+  if (baseOffset > expected) {
+    return {
+      kind: 'doubt',
+      what: `${block} that begins at offset ${baseOffset}, but ${expected} comes next`,
+    };
+  }
+  if (leaderEpoch !== run.epoch) {
+    return { kind: 'doubt', what: `${block} of epoch ${leaderEpoch}, but the run is of epoch ${run.epoch}` };
+  }
+  return undefined;
+}
+
+function missingSlot(run: Run, slot: number, kind: 'absent' | 'ended'): Doubt {
+  const key = slotKey(run.sid, slot);
+  const range = run.to === undefined ? 'an open run' : `a run up to slot ${run.to}`;
+  return {
+    kind: 'doubt',
+    what: `${key} ${kind === 'absent' ? 'is missing' : 'is a fence'}, but ${range} needs it`,
+    missing: { sid: run.sid, slot },
+  };
+}
