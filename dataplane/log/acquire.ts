@@ -129,7 +129,10 @@ async function replay(
   if (snapshotObject !== undefined) {
     const key = snapshotKey(group.id, snapshotObject);
     const found = await context.store.get(key, { signal: session.signal });
-    if (found.kind !== 'found') return staleOrCorrupt(request, manifest, key);
+    if (found.kind !== 'found') {
+      const problem = `${key} is missing, but the manifest of ${group.id} names it; run 'firn log verify'`;
+      return staleOrCorrupt(request, manifest, new LogError('CORRUPT_LOG', problem));
+    }
     snapshot = decodeSnapshot(found.body, key);
   }
   const blocks = new Map<number, TailBlock[]>();
@@ -140,7 +143,13 @@ async function replay(
     const from = Math.max(run.from, run.flushedTo, await dead.readTrim());
     let needed = false;
     for (let partition = group.firstPartition; partition < group.firstPartition + group.count; partition++) {
-      for (const { slot, entry } of await dead.blocks(topicId, partition, from, run.to)) {
+      const located = await dead.blocks(topicId, partition, from, run.to).catch((error: unknown) => {
+        if (error instanceof LogError && error.code === 'CORRUPT_LOG')
+          return staleOrCorrupt(request, manifest, error);
+        throw error;
+      });
+      if (located === 'changed') return 'changed';
+      for (const { slot, entry } of located) {
         needed = true;
         const list = blocks.get(partition) ?? [];
         list.push({
@@ -159,19 +168,17 @@ async function replay(
   return { blocks, snapshot, neededRuns };
 }
 
+/** Something that the manifest needs is missing: it is out of date ('changed'), or the log is corrupt. */
 async function staleOrCorrupt(
   request: AcquireRequest,
   manifest: Manifest | undefined,
-  missing: string,
+  problem: LogError,
 ): Promise<'changed'> {
   const key = manifestKey(request.group.id);
   const again = await request.context.store.get(key, { signal: request.session.signal });
   if (again.kind === 'found' && decodeManifest(again.body, key).version !== manifest?.version)
     return 'changed';
-  throw new LogError(
-    'CORRUPT_LOG',
-    `${missing} is missing, but the manifest of ${request.group.id} names it; run 'firn log verify'`,
-  );
+  throw problem;
 }
 
 function ownedManifest(

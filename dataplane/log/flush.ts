@@ -142,7 +142,7 @@ async function writeSegment(
   const blocks: BlockInput[] = [];
   for (const { partition, blocks: tail } of parts) {
     for (const run of sameEpoch(tail)) {
-      const pieces = (await Promise.all(run.map((block) => blockBytes(block, context)))).flat();
+      const pieces = (await Promise.all(run.map((block) => blockBytes(block, group, context)))).flat();
       const leaderEpoch = run[0]?.entry.leaderEpoch ?? 0;
       blocks.push({
         topicId: partition.topicId,
@@ -196,8 +196,19 @@ function* sameEpoch(blocks: readonly TailBlock[]): Generator<readonly TailBlock[
   }
 }
 
-async function blockBytes(block: TailBlock, context: LogContext): Promise<readonly Uint8Array[]> {
-  return block.pieces ?? [await context.wal.readBlock(block.sid, block.slot, block.entry)];
+async function blockBytes(
+  block: TailBlock,
+  group: OwnedGroup,
+  context: LogContext,
+): Promise<readonly Uint8Array[]> {
+  if (block.pieces !== undefined) return block.pieces;
+  try {
+    return [await context.wal.readBlock(block.sid, block.slot, block.entry, group.session.signal)];
+  } catch (error) {
+    // Missing is corruption only for the owner: whoever took the group over may have flushed and swept the slot.
+    if (error instanceof LogError && error.code === 'CORRUPT_LOG') await group.session.confirm();
+    throw error;
+  }
 }
 
 export function batchesOf(pieces: readonly Uint8Array[]): BatchHeader[] {

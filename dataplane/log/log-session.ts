@@ -20,6 +20,7 @@ import { deleteGroup } from './orphans.ts';
 import { OwnedGroup } from './owned-group.ts';
 import type { OwnedPartition, TailBlock } from './owned-partition.ts';
 import { releaseGroup } from './release.ts';
+import type { SequenceVerdict } from './producer-table.ts';
 import { SlotAssembler } from './slot-assembler.ts';
 import { Trimmer } from './trimmer.ts';
 import type { WalSession } from './session.ts';
@@ -73,6 +74,8 @@ export class LogSession {
   readonly #budget: AppendBudget;
   readonly #groups = new Map<string, { group: OwnedGroup; generation: number }>();
   readonly #partitions = new Map<string, Served>();
+  /** What `meta/cluster` gives to this broker, as last seen. */
+  readonly #assigned = new Map<string, { readonly topicId: string; readonly group: PartitionGroup }>();
   readonly #acquiring = new Set<string>();
   readonly #waitingToAcquire: (() => void)[] = [];
   #acquiresUnderWay = 0;
@@ -133,7 +136,12 @@ export class LogSession {
 
   #want(state: ClusterState, topicId: string, group: PartitionGroup, brokerId: number): void {
     const assignment = state.assignments.get(group.id);
-    if (assignment?.broker !== brokerId || this.#acquiring.has(group.id)) return;
+    if (assignment?.broker !== brokerId) {
+      this.#assigned.delete(group.id);
+      return;
+    }
+    this.#assigned.set(group.id, { topicId, group });
+    if (this.#acquiring.has(group.id)) return;
     const owned = this.#groups.get(group.id);
     if (owned !== undefined) {
       if (assignment.from !== undefined && owned.generation === assignment.generation)
@@ -228,7 +236,16 @@ export class LogSession {
     } finally {
       this.#moving.delete(id);
       for (const wake of this.#blocked.splice(0)) wake();
+      this.#returned(id);
     }
+  }
+
+  /** The group may have been given back while it was on its way out. */
+  #returned(id: string): void {
+    const assigned = this.#assigned.get(id);
+    if (assigned === undefined || !this.session.live || this.#groups.has(id) || this.#acquiring.has(id))
+      return;
+    void this.#acquire(assigned.topicId, assigned.group, this.#context.broker.id);
   }
 
   async #delete(id: string, group: OwnedGroup): Promise<void> {
@@ -301,10 +318,15 @@ export class LogSession {
       if (served === undefined || !this.session.live) {
         throw this.session.live ? notLeader(topicId, partition) : this.session.deathReason;
       }
-      const before = this.#idempotence(served.partition, headers);
-      if (before !== undefined) {
-        await served.partition.durable(before.lastOffset, true);
-        return this.#appended(served.partition, before, undefined, true);
+      const verdict = this.#idempotence(served.partition, headers);
+      if (verdict.kind === 'refused') {
+        // A producer takes this for final, and an owner that was fenced without knowing it would say so wrongly.
+        await this.session.confirm();
+        throw new LogError(verdict.code, verdict.message);
+      }
+      if (verdict.kind === 'duplicate') {
+        await served.partition.durable(verdict.batch.lastOffset, true);
+        return this.#appended(served.partition, verdict.batch, undefined, true);
       }
       const timeMs =
         options.logAppendTime === true
@@ -370,20 +392,13 @@ export class LogSession {
     return headers;
   }
 
-  /** The original range when the batch is a retry of one that was accepted before (log.md 2.8). */
-  #idempotence(
-    partition: OwnedPartition,
-    headers: readonly BatchHeader[],
-  ): { baseOffset: number; lastOffset: number } | undefined {
+  /** A retry of a batch that was accepted before gets its original offsets (log.md 2.8). */
+  #idempotence(partition: OwnedPartition, headers: readonly BatchHeader[]): SequenceVerdict {
     const [header] = headers;
-    if (header === undefined || header.producerId < 0) return undefined;
+    if (header === undefined || header.producerId < 0) return { kind: 'append' };
     const { producerId, producerEpoch, baseSequence } = header;
-    const verdict = partition.producers.check(
-      { producerId, producerEpoch, baseSequence, lastSequence: lastSequence(header) },
-      partition.timeMs,
-    );
-    if (verdict.kind === 'refused') throw new LogError(verdict.code, verdict.message);
-    return verdict.kind === 'duplicate' ? verdict.batch : undefined;
+    const batch = { producerId, producerEpoch, baseSequence, lastSequence: lastSequence(header) };
+    return partition.producers.check(batch, partition.timeMs);
   }
 
   #count(group: OwnedGroup, sizeBytes: number): void {

@@ -70,6 +70,11 @@ export class OwnedGroup {
     return run;
   }
 
+  /** Resolves when what is queued in {@link exclusive} now has ended: no change of the manifest is in doubt any more. */
+  async idle(): Promise<void> {
+    await this.#turn;
+  }
+
   /**
    * Writes the next version of the manifest; call inside {@link exclusive}. Rejects, with the session dead, when the
    * group has been taken over.

@@ -6,7 +6,7 @@ import { LogError } from '../errors.ts';
 import type { SimulationProfile } from './profile.ts';
 
 export interface NodeEvents {
-  readonly violation: (what: string) => void;
+  readonly exited: (node: BrokerNode) => void;
   readonly problem: (node: BrokerNode, what: string, error: unknown) => void;
 }
 
@@ -52,6 +52,7 @@ export class BrokerNode {
       },
       onReplaced: () => {
         this.exit();
+        events.exited(this);
       },
     });
     this.process.receive(() => {

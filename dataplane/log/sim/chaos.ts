@@ -137,7 +137,7 @@ export class Chaos {
         this.#markDead(node);
       });
     this.#world.after(random.between(5, 900), () => {
-      if (!this.#isOver && !this.#world.nodes.some(({ id, isAlive }) => id === node.id && isAlive))
+      if (!this.#world.nodes.some(({ id, isAlive }) => id === node.id && isAlive))
         this.#world.startNode(node.id);
     });
   }

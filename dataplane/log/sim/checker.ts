@@ -14,7 +14,6 @@ import {
   parseSlotKey,
   parseSnapshotKey,
   parseTrimKey,
-  slotKey,
   snapshotKey,
 } from '../format/keys.ts';
 import { checkSuccessor, decodeManifest } from '../format/manifest.ts';
@@ -38,6 +37,8 @@ export class LogChecker {
   readonly #groupsOf = new Map<string, Set<string>>();
   readonly #epochOwners = new Map<string, string>();
   readonly #verifiedBlocks = new WeakSet<BlockEntry>();
+  /** Slots that their own session has written, perhaps deleted since. */
+  readonly #written = new Set<string>();
   readonly #durableEnds = new WeakMap<WalSession, number>();
   #cluster: ClusterState | undefined;
 
@@ -108,7 +109,7 @@ export class LogChecker {
     history.ackedEnd = Math.max(history.ackedEnd, lastOffset + 1);
   }
 
-  /** Invariants 5 and 6, as far as a broker's own belief goes: every slot it holds for durable is there and is its own. */
+  /** Invariants 5 and 6, as far as a broker's own belief goes: every slot it holds for durable was written by itself. */
   brokerStep(log: BrokerLog): void {
     const session = log.log?.session;
     if (session?.live !== true) return;
@@ -116,23 +117,13 @@ export class LogChecker {
     const end = session.durableEnd;
     if (end === before) return;
     this.#durableEnds.set(session, end);
-    const trim = this.#view.trim(session.sid);
-    for (let slot = Math.max(before, trim); slot < end; slot++) {
-      const view = this.#view.slot(session.sid, slot);
-      if (
-        view?.kind !== 'data' &&
-        !(view?.kind === 'ended' && slot === end - 1 && this.#isEnd(session.sid, slot))
-      ) {
+    for (let slot = before; slot < end; slot++) {
+      if (!this.#written.has(`${session.sid}/${slot}`)) {
         this.violation(
-          `session ${session.sid} holds slot ${slot} for durable, but ${view === undefined ? 'it does not exist' : 'it is a fence'} (prefix ack)`,
+          `session ${session.sid} holds slot ${slot} for durable, but never wrote it (prefix ack)`,
         );
       }
     }
-  }
-
-  /** The session's own END, which it counts as one of its slots. */
-  #isEnd(sid: string, slot: number): boolean {
-    return this.#store.peek(slotKey(sid, slot))?.info.id?.startsWith(`${sid}/`) === true;
   }
 
   #guard(check: () => void): void {
@@ -164,7 +155,11 @@ export class LogChecker {
       this.#manifestWritten(manifest.group, event);
       return;
     }
-    const sid = parseSlotKey(key)?.sid ?? parseTrimKey(key)?.sid;
+    const slot = parseSlotKey(key);
+    if (slot !== undefined && event.result === 'written' && event.id?.startsWith(`${slot.sid}/`) === true) {
+      this.#written.add(`${slot.sid}/${slot.slot}`);
+    }
+    const sid = slot?.sid ?? parseTrimKey(key)?.sid;
     if (sid !== undefined) {
       for (const group of this.#groupsOf.get(sid) ?? []) this.#checkGroup(group);
       return;

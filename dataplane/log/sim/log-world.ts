@@ -111,8 +111,12 @@ export class LogWorld {
 
   startNode(id: number): BrokerNode {
     const node = new BrokerNode(this.time, this.store, this.profile, id, `zone-${id % 3}`, {
-      violation: (what) => {
-        this.checker.violation(what);
+      exited: (gone) => {
+        // Whoever runs the processes starts it again, unless there is one of this id.
+        this.retire(gone);
+        this.after(200, () => {
+          if (!this.nodes.some((other) => other.id === id && other.isAlive)) this.startNode(id);
+        });
       },
       problem: (from, what, error) => {
         this.note(`broker-${from.id}: ${what}: ${error instanceof Error ? error.message : String(error)}`);
@@ -204,11 +208,17 @@ export class LogWorld {
     await this.#until('all groups are served again', 200_000, () => this.#everythingServed());
     await this.#until('all producers have finished', 200_000, () => this.producers.every(({ done }) => done));
     this.isOver = true;
-    await this.time.drive(async () => {
+    let isReadBack = false;
+    const readBack = async (): Promise<void> => {
       for (const { topicId, partitions } of this.topics) {
         for (let partition = 0; partition < partitions; partition++) await this.#readBack(topicId, partition);
       }
+      isReadBack = true;
+    };
+    readBack().catch((error: unknown) => {
+      this.time.fail(error);
     });
+    await this.#until('everything has been read back', 100_000, () => isReadBack);
   }
 
   async #readBack(topicId: string, partition: number): Promise<void> {
@@ -219,7 +229,9 @@ export class LogWorld {
         (candidate) => candidate.isAlive && candidate.log.log?.served(topicId, partition) !== undefined,
       );
       try {
-        const result = await node?.log.read(topicId, partition, position, 5_000);
+        // The process may be killed meanwhile, and then never answers.
+        const unanswered = sleep(this.time.environment, 5_000).then(() => undefined);
+        const result = await Promise.race([node?.log.read(topicId, partition, position, 5_000), unanswered]);
         if (result?.sizeBytes === 0)
           throw new Error(
             `${history.name}: nothing to read at ${position}, the log ends at ${history.end} (durability)`,
