@@ -1,3 +1,4 @@
+import { allocateBody } from './body-memory.ts';
 import { HttpFailure } from './http-failure.ts';
 
 /** Takes the bytes of one response body. The connection reads from its socket straight into `space`. */
@@ -25,13 +26,13 @@ export class BodyCollector implements BodySink {
     this.#limitBytes = limitBytes;
     this.#sized = sizeBytes !== undefined;
     if (sizeBytes !== undefined && sizeBytes > limitBytes) throw tooLarge(sizeBytes, limitBytes);
-    this.#block = allocate(sizeBytes ?? 0);
+    this.#block = allocateBody(sizeBytes ?? 0);
   }
 
   space(maxBytes: number): Uint8Array {
     if (this.#used === this.#block.length && !this.#sized) {
       if (this.#used > 0) this.#full.push(this.#block);
-      this.#block = allocate(blockBytes);
+      this.#block = allocateBody(blockBytes);
       this.#used = 0;
     }
     return this.#block.subarray(this.#used, this.#used + maxBytes);
@@ -85,7 +86,7 @@ export class BodyStream implements BodySink, AsyncIterableIterator<Uint8Array, u
 
   space(maxBytes: number): Uint8Array {
     if (this.#used === this.#slab.length) {
-      this.#slab = allocate(Math.min(slabBytes, maxBytes));
+      this.#slab = allocateBody(Math.min(slabBytes, maxBytes));
       this.#used = 0;
     }
     return this.#slab.subarray(this.#used, this.#used + maxBytes);
@@ -146,15 +147,6 @@ export class BodyStream implements BodySink, AsyncIterableIterator<Uint8Array, u
   #wake(): void {
     this.#reader?.resolve();
     this.#reader = undefined;
-  }
-}
-
-function allocate(bytes: number): Uint8Array {
-  try {
-    // From the shared pool where that is cheaper (under 4 KiB).
-    return bytes < 4096 ? Buffer.allocUnsafe(bytes) : Buffer.allocUnsafeSlow(bytes);
-  } catch (cause) {
-    throw new HttpFailure('too-large', `there is no memory for ${bytes} bytes`, { cause });
   }
 }
 
