@@ -2,6 +2,7 @@ import { StoreError } from '../errors.ts';
 import type { Call } from '../request-checks.ts';
 import type { Current } from './chain.ts';
 import { hasErrno, unlessErrno } from './file-system.ts';
+import type { OpenFile } from './file-system.ts';
 import type { Folders } from './folders.ts';
 import type { Ground } from './ground.ts';
 import type { KeyClashes } from './key-clashes.ts';
@@ -106,23 +107,34 @@ export class Commits {
     }
   }
 
-  /** Returns the folder that has to be synced before the deletion is safe from a power failure, if any. */
-  async delete(key: string, call: Call, mayCommit: () => void): Promise<string | undefined> {
+  /**
+   * What is left to do for the deletion is in the answer. That also goes for a key that is absent already: whoever deleted
+   * it may not have come so far.
+   */
+  async delete(key: string, call: Call, mayCommit: () => void): Promise<Removal> {
+    const { fs, layout, chains, newToken } = this.#parts;
     for (;;) {
-      const current = await this.#parts.chains.current(key);
-      if (current.kind === 'absent') return undefined;
+      const current = await chains.current(key);
+      if (current.kind === 'absent') {
+        const folder =
+          current.version === undefined ? folderOf(layout.objectPath(key)) : layout.chainFolder(key);
+        return { folder, file: undefined };
+      }
+      const { object, version } = current;
+      let kept = false;
       try {
         mayCommit();
-        if (current.version !== undefined) {
-          const text = `deleted ${this.#parts.newToken()}`;
-          const mark = (path: string): Promise<void> => this.#parts.fs.symlink(text, path);
-          if (await this.#append(key, { ...current, version: current.version }, mark, call)) return undefined;
-        } else {
-          const removed = await this.#removePlain(key, current.object, call);
-          if (removed.kind === 'deleted') return removed.folder;
+        if (version !== undefined) {
+          const text = `deleted ${newToken()}`;
+          const mark = (path: string): Promise<void> => fs.symlink(text, path);
+          if (await this.#append(key, { ...current, version }, mark, call))
+            return { folder: undefined, file: undefined };
+        } else if (await this.#removePlain(key, object, call)) {
+          kept = true;
+          return { folder: folderOf(layout.objectPath(key)), file: object.file };
         }
       } finally {
-        await current.object.file.close();
+        if (!kept) await object.file.close();
       }
     }
   }
@@ -193,22 +205,27 @@ export class Commits {
     });
   }
 
-  async #removePlain(key: string, object: OpenObject, call: Call): Promise<RemovedPlain> {
-    const { fs, layout, chains, metadataLinks, upkeep } = this.#parts;
-    const path = layout.objectPath(key);
-    await unlessErrno(fs.unlink(path), 'ENOENT', 'ENOTDIR');
+  async #removePlain(key: string, object: OpenObject, call: Call): Promise<boolean> {
+    const { fs, layout, chains, upkeep } = this.#parts;
+    await unlessErrno(fs.unlink(layout.objectPath(key)), 'ENOENT', 'ENOTDIR');
     return await afterLanding(call, async () => {
-      await metadataLinks.removeIfDead(object.file);
-      if ((await chains.entries(key)).length === 0) return { kind: 'deleted', folder: folderOf(path) };
-      if ((await chains.tokenAt(key, 0)) === object.info.etag) return { kind: 'chain-began' };
+      if ((await chains.entries(key)).length === 0) return true;
+      if ((await chains.tokenAt(key, 0)) === object.info.etag) return false;
       await upkeep.refreshView(key);
-      return { kind: 'deleted', folder: undefined };
+      return true;
     });
   }
 }
 
-type RemovedPlain =
-  { readonly kind: 'deleted'; readonly folder: string | undefined } | { readonly kind: 'chain-began' };
+/** A deletion that everybody can see, but that is not safe from a power failure before `folder` is synced. */
+export interface Removal {
+  readonly folder: string | undefined;
+  /**
+   * What was deleted, open: its metadata may be removed once the folder is synced (earlier, a power failure could bring it
+   * back without). To be closed by whoever gets it.
+   */
+  readonly file: OpenFile | undefined;
+}
 
 /** Whether the condition is true of what the key holds. */
 export function holds(condition: Condition, current: Current): boolean {

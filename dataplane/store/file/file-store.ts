@@ -23,7 +23,7 @@ import type { Call } from '../request-checks.ts';
 import { compareUtf8 } from '../utf8-order.ts';
 import { removeClient } from './clients.ts';
 import { Commits, holds } from './commit.ts';
-import type { Condition } from './commit.ts';
+import type { Condition, Removal } from './commit.ts';
 import { deleteAll } from './delete-all.ts';
 import { unlessErrno } from './file-system.ts';
 import type { FileSystem } from './file-system.ts';
@@ -170,8 +170,13 @@ export class FileStore implements ObjectStore {
       checkKey(call);
       checkReserved(call);
       await this.#assertThere();
-      const folder = await this.#commits.delete(key, call, check);
-      if (folder !== undefined) await afterLanding(call, () => this.#syncAndPrune(folder));
+      const removal = await this.#commits.delete(key, call, check);
+      try {
+        if (removal.folder !== undefined) await this.#makeSafe(removal.folder, call);
+        await this.#forget(removal);
+      } finally {
+        await removal.file?.close();
+      }
     });
   }
 
@@ -181,13 +186,14 @@ export class FileStore implements ObjectStore {
       await this.#assertThere();
       return await deleteAll(keys, {
         check,
-        delete: async (key) => {
+        remove: async (key) => {
           const keyCall = { ...call, key };
           checkKey(keyCall);
           checkReserved(keyCall);
           return await this.#commits.delete(key, keyCall, check);
         },
-        finish: (folder) => afterLanding(call, () => this.#syncAndPrune(folder)),
+        makeSafe: (folder) => this.#makeSafe(folder, call),
+        forget: (removal) => this.#forget(removal),
         errorOf: (error, key) => storeErrorOf(error, { ...call, key }),
       });
     });
@@ -282,9 +288,15 @@ export class FileStore implements ObjectStore {
     });
   }
 
-  async #syncAndPrune(folder: string): Promise<void> {
-    await unlessErrno(this.#ground.folders.sync(folder), 'ENOENT', 'ENOTDIR');
-    await this.#ground.folders.prune(folder);
+  #makeSafe(folder: string, call: Call): Promise<void> {
+    return afterLanding(call, async () => {
+      await this.#ground.folders.syncNearest(folder);
+      await this.#ground.folders.prune(folder);
+    });
+  }
+
+  async #forget({ file }: Removal): Promise<void> {
+    if (file !== undefined) await this.#ground.metadataLinks.removeIfDead(file).catch(() => undefined);
   }
 
   /** "Absent" must not be said of a store that is not there, of a disk that is not mounted, for one. */

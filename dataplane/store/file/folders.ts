@@ -63,6 +63,18 @@ export class Folders {
     await this.#start(path);
   }
 
+  /** Syncs a folder or, if it is not there, the nearest one above it that is. */
+  async syncNearest(path: string): Promise<void> {
+    for (let at = path; at.length >= this.#layout.root.length; at = folderOf(at)) {
+      try {
+        await this.sync(at);
+        return;
+      } catch (error) {
+        if (!hasErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
+      }
+    }
+  }
+
   /** Removes the folder of an object and those above it as long as they are empty, without the root. */
   async prune(path: string): Promise<void> {
     for (let at = path; at.length > this.#layout.root.length; at = folderOf(at)) {

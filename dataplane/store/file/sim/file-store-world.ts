@@ -13,7 +13,6 @@ import type { Choice } from './step-scheduler.ts';
 export const layout = new Layout('/store');
 
 export interface WorldOptions {
-  readonly random: Random;
   /** Resolves when no promise can go on without another step. */
   readonly settle: () => Promise<void>;
   readonly choose: Choice;
@@ -88,6 +87,11 @@ export class FileStoreWorld {
     }
   }
 
+  /** Power fails; whoever was at work must have been killed before. */
+  losePower(chance: (below: number) => number): void {
+    this.disk.losePower(chance);
+  }
+
   newValue(): string {
     return `value-${String(++this.#values).padStart(4, '0')}`;
   }
@@ -142,12 +146,21 @@ export interface WorldClient {
   readonly store: FileStore;
 }
 
+/** How often each call is made, in tenths; what is left are conditional overwrites. */
+export interface CallMix {
+  readonly gets: number;
+  readonly deletes: number;
+  readonly creates: number;
+  readonly overwrites: number;
+}
+
 /** Does `calls` random things with random keys, one after the other. */
 export async function randomCalls(
   world: FileStoreWorld,
   client: WorldClient,
   keys: readonly string[],
   calls: number,
+  mix: CallMix,
   random: Random,
 ): Promise<void> {
   const seen = new Map<string, ETag>();
@@ -155,16 +168,27 @@ export async function randomCalls(
     const key = keys[random.uint32() % keys.length] ?? '';
     const etag = seen.get(key);
     const known = etag === undefined ? undefined : world.valueOf(etag);
-    const dice = random.uint32() % 10;
-    let action: KeyAction;
-    if (dice < 2) action = { kind: 'get' };
-    else if (dice < 4) action = { kind: 'delete' };
-    else if (dice < 6) action = { kind: 'put', value: world.newValue(), expected: 'absent' };
-    else if (dice < 9 && known !== undefined)
-      action = { kind: 'put', value: world.newValue(), expected: { value: known } };
-    else action = { kind: 'put', value: world.newValue(), expected: 'any' };
+    const action = randomAction(world, mix, known, random.uint32() % 10);
     const conditional = action.kind === 'put' && typeof action.expected === 'object';
     const now = await world.call(client, key, action, conditional ? etag : undefined);
     if (now !== undefined) seen.set(key, now);
   }
+}
+
+function randomAction(
+  world: FileStoreWorld,
+  mix: CallMix,
+  known: string | undefined,
+  dice: number,
+): KeyAction {
+  let left = dice - mix.gets;
+  if (left < 0) return { kind: 'get' };
+  left -= mix.deletes;
+  if (left < 0) return { kind: 'delete' };
+  const value = world.newValue();
+  left -= mix.creates;
+  if (left < 0) return { kind: 'put', value, expected: 'absent' };
+  left -= mix.overwrites;
+  if (left < 0 || known === undefined) return { kind: 'put', value, expected: 'any' };
+  return { kind: 'put', value, expected: { value: known } };
 }

@@ -27,7 +27,7 @@ export type KeyAction =
  */
 export function isLinearizable(calls: readonly KeyCall[], initial: string | undefined): boolean {
   const tried = new Set<string>();
-  const done = new Array<boolean>(calls.length).fill(false);
+  const done = calls.map(() => false);
 
   const search = (state: string | undefined): boolean => {
     // Only calls that started before every call still to come has returned can be next.
@@ -66,4 +66,14 @@ function after(
       return { state: holds ? value : state };
     }
   }
+}
+
+/** For messages: one line a call. */
+export function describeHistory(history: readonly KeyCall[]): string {
+  return history
+    .map(
+      ({ client, startedAt, returnedAt, action }) =>
+        `${startedAt}–${returnedAt} ${client}: ${JSON.stringify(action)}`,
+    )
+    .join('\n');
 }
