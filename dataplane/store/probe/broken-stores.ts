@@ -209,6 +209,33 @@ export function listsLate(of: 'new' | 'deleted'): Breakage {
   });
 }
 
+/** Brings the first so many deleted objects back once: what a late copy of their PUT would do. */
+export function resurrects(count: number): Breakage {
+  let left = count;
+  return (right) => ({
+    delete: async (key, options) => {
+      const old = await right.get(key);
+      await right.delete(key, options);
+      if (old.kind === 'found' && key.includes('/deleted-') && left-- > 0)
+        await right.put(key, old.body, { id: old.info.id });
+    },
+  });
+}
+
+/** One write at a time to one key, the others are throttled, as in R2. */
+export function throttlesKeys(runtime: Runtime, intervalMs: number): Breakage {
+  const writtenAtMs = new Map<string, number>();
+  return (right) => ({
+    put: async (key, body, options) => {
+      const sinceMs = runtime.monotonicMs() - (writtenAtMs.get(key) ?? -Infinity);
+      if (sinceMs < intervalMs) throw failure(right, 'THROTTLED', key, 'one write a second');
+      const result = await right.put(key, body, options);
+      if (result.kind === 'written') writtenAtMs.set(key, runtime.monotonicMs());
+      return result;
+    },
+  });
+}
+
 export const losesIds: Breakage = (right) => ({
   put: (key, body, options) => right.put(key, body, { ...options, id: undefined }),
 });

@@ -142,6 +142,25 @@ for (const [what, breakage, name] of [
   });
 }
 
+test('an object that is back once after its deletion is put down to a late request, twice is refused', async () => {
+  const once = await probe(broken.storeWith(realRuntime, broken.resurrects(1)));
+  assert.equal(once.verdict, 'accepted', once.sentence);
+  assert.match(
+    caseOf(once, 'read-after-delete').detail,
+    /^seen once and put down to a late request: GET, HEAD, LIST showed/,
+  );
+  const twice = await probe(broken.storeWith(realRuntime, broken.resurrects(2)));
+  assert.equal(twice.verdict, 'refused');
+  assert.equal(caseOf(twice, 'read-after-delete').verdict, 'failed');
+});
+
+test('a right store that takes one write a second to one key is accepted', async () => {
+  // A second, as the hurried runtime counts.
+  const open = broken.storeWith(realRuntime, broken.throttlesKeys(realRuntime, 10));
+  const report = await probe(open, { rounds: 2 });
+  assert.equal(report.verdict, 'accepted', report.sentence);
+});
+
 test('a right store behind a bad network is accepted', async () => {
   for (let seed = 1; seed <= 6; seed++) {
     const breakage = broken.flaky(hurried, seeded(seed), 0.3);

@@ -113,6 +113,9 @@ const maxSilentAttempts = 3;
 export async function race(ground: ProbeGround, field: Field, prepare: () => Promise<Start>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     const start = await prepare();
+    // Before the race, not before its preparation: some stores (R2) take one write a second to one key, and after the
+    // preparing write they would throttle every writer.
+    if (attempt > 1) await ground.backOff(attempt);
     const racers = await runRacers(ground, start, field);
     const verdict = await judgeEverywhere(ground, start, racers);
     if (verdict.kind === 'one-winner') return;
@@ -129,7 +132,6 @@ export async function race(ground: ProbeGround, field: Field, prepare: () => Pro
           `got an error (${verdict.example})`,
       );
     }
-    await ground.backOff(attempt);
   }
 }
 
