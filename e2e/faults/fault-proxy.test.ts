@@ -23,6 +23,8 @@ interface Stage {
   /** What reached the server with its whole body, in order. */
   readonly seen: readonly Seen[];
   readonly serverConnections: () => number;
+  /** Ends client, proxy and server. Called at the end of the test in any case. */
+  readonly stop: () => Promise<void>;
   readonly call: (
     method: string,
     path: string,
@@ -65,15 +67,18 @@ async function stage(t: TestContext, rules: readonly FaultRule[], seed = 1): Pro
     seed,
   });
   const dispatcher = new Agent({ connections: 64 });
-  t.after(async () => {
+  const stop = async (): Promise<void> => {
     await dispatcher.destroy();
     await proxy.stop();
+    if (!server.listening) return;
     server.closeAllConnections();
     server.close();
     await once(server, 'close');
-  });
+  };
+  t.after(stop);
   return {
     proxy,
+    stop,
     seen,
     serverConnections: () => connections,
     async call(method, path, body, options = {}) {
@@ -302,6 +307,44 @@ test('which requests are hit follows from the seed', async (t) => {
   assert.notEqual(await run(8), first);
 });
 
+test('under load with every fault at once all requests end, and a stop leaves no connection and no timer', async (t) => {
+  const before = openResources();
+  const delay = { minMs: 0, maxMs: 20 };
+  const probability = 0.1;
+  const { call, proxy, stop } = await stage(t, [
+    { name: 'latency', probability, fault: { kind: 'latency', before: 'answer', delay } },
+    { name: 'slow', probability, fault: { kind: 'slow-body', of: 'request', bytesPerSecond: 1_000_000 } },
+    { name: 'damage', probability, fault: { kind: 'corrupt-body', of: 'answer', atByte: 0 } },
+    { name: '503', probability, fault: s3Errors.slowDown },
+    { name: '500', probability, fault: s3Errors.internalErrorAfterEffect },
+    { name: 'reset', probability, fault: { kind: 'reset', effect: 'none' } },
+    { name: 'lost', probability, fault: { kind: 'reset', effect: 'applied' } },
+    { name: 'late', probability, fault: { kind: 'late', delay, client: 'reset' } },
+    { name: 'never', probability, count: 20, fault: { kind: 'late', delay: Infinity, client: 'reset' } },
+    { name: 'twice', probability, fault: { kind: 'duplicate', delay, answer: 'first' } },
+    { name: 'cut', probability, fault: { kind: 'truncate', afterBytes: 1000, ending: 'close' } },
+  ]);
+  let ended = 0;
+  const client = async (): Promise<void> => {
+    for (let i = 0; i < 30; i++) {
+      const request = i % 2 === 0 ? call('PUT', '/k', Buffer.alloc(20_000)) : call('GET', '/20000');
+      await request.catch(() => undefined);
+      ended++;
+    }
+  };
+  await Promise.all(Array.from({ length: 32 }, client));
+  assert.equal(ended, 960);
+  const { client: seen, rules } = proxy.counts();
+  assert.equal(
+    Object.values(seen).reduce((sum, count) => sum + count, 0),
+    960,
+  );
+  for (const [name, { hit }] of Object.entries(rules)) assert.ok(hit > 0, name);
+  await stop();
+  assert.equal(proxy.counts().neverLanded, 20);
+  await until(() => openResources() <= before);
+});
+
 test('a server that is away resets the client', async (t) => {
   const proxy = await startFaultProxy({ target: 'http://127.0.0.1:1' });
   t.after(() => proxy.stop());
@@ -309,6 +352,14 @@ test('a server that is away resets the client', async (t) => {
   assert.deepEqual(proxy.counts().server, { 'PUT failed': 1 });
 });
 
+function openResources(): number {
+  return process.getActiveResourcesInfo().filter((name) => /^(TCP|Timeout)/.test(name)).length;
+}
+
 async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+  const deadlineMs = performance.now() + 60_000;
+  while (!condition()) {
+    assert.ok(performance.now() < deadlineMs, `still not true after 60 s: ${condition}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }
