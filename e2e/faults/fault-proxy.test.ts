@@ -359,7 +359,7 @@ function openResources(): number {
 async function until(condition: () => boolean): Promise<void> {
   const deadlineMs = performance.now() + 60_000;
   while (!condition()) {
-    assert.ok(performance.now() < deadlineMs, `still not true after 60 s: ${condition}`);
+    assert.ok(performance.now() < deadlineMs, `still not true after 60 s: ${condition.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
