@@ -286,11 +286,13 @@ export function nextOffsetAfter(block: SegmentBlock, chunk: Chunk): number {
 }
 
 /**
- * How much of a segment's end to ask for. An index takes about 15 bytes a batch. A small segment is asked for whole, as
- * far as its size can be told from one reference.
+ * How much of a segment's end to ask for. An index takes about 15 bytes a batch; when it turns out to be larger, a second
+ * GET brings all of it. A small segment is asked for whole, as far as its size can be told from one reference.
  */
 function suffixBytes(ref: SegmentRef, chunkBytes: number): number {
-  const index = Math.max(4096, Math.ceil(ref.sizeBytes / 64));
-  if (ref.sizeBytes <= 2 * chunkBytes) return headerBytes + ref.sizeBytes + index + footerBytes;
-  return Math.min(1024 * 1024, Math.max(65_536, Math.ceil(ref.sizeBytes / 256)));
+  if (ref.sizeBytes <= 2 * chunkBytes) {
+    return headerBytes + ref.sizeBytes + Math.max(4096, Math.ceil(ref.sizeBytes / 64)) + footerBytes;
+  }
+  const least = Math.max(4096, chunkBytes / 64);
+  return Math.ceil(Math.min(1024 * 1024, Math.max(least, ref.sizeBytes / 256)));
 }
