@@ -92,11 +92,17 @@ export class FileStore implements ObjectStore {
         call,
         isStream(body) ? AbortSignal.any(signals) : undefined,
       );
+      let placed = true;
       try {
         const kind = await this.#commits.write(key, version, condition, call, check);
+        placed = kind === 'written';
         return kind === 'written' ? { kind, etag: version.token as ETag } : { kind };
+      } catch (error) {
+        placed = !(error instanceof StoreError) || error.landed === 'maybe';
+        throw error;
       } finally {
-        await this.#temporaryFiles.discard(version).catch(() => undefined); // Swept later, see `clients.ts`.
+        const done = placed ? this.#temporaryFiles.release(version) : this.#temporaryFiles.discard(version);
+        await done.catch(() => undefined); // Swept later, see `clients.ts`.
       }
     });
   }

@@ -66,11 +66,23 @@ export class TemporaryFiles {
     }
   }
 
-  /** Removes the temporary name; the version lives on if it has been given others. */
+  /** Gives up a version that was never given another name. */
   async discard({ path, file }: Pick<PreparedVersion, 'path' | 'file'>): Promise<void> {
     try {
       await unlessErrno(this.#ground.fs.unlink(path), 'ENOENT');
       await this.#ground.metadataLinks.removeIfDead(file);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /**
+   * Removes the temporary name of a version that was given another. Its metadata stays even if it was deleted meanwhile: a
+   * power failure might bring it back. What is left behind then is overwritten when the inode's number is used again.
+   */
+  async release({ path, file }: PreparedVersion): Promise<void> {
+    try {
+      await unlessErrno(this.#ground.fs.unlink(path), 'ENOENT');
     } finally {
       await file.close();
     }
