@@ -158,11 +158,11 @@ async function againstCurl(
   quick: boolean,
   transfer: (store: ObjectStore, i: number) => Promise<unknown>,
 ): Promise<Figures> {
-  const turns = quick ? 2 : 6;
-  const keys = Array.from({ length: 128 }, (_, i) => key(i));
+  const turns = quick ? 2 : 5;
+  const keys = Array.from({ length: quick ? 128 : 256 }, (_, i) => key(i));
   const store = openStore(shared);
   const run = (count: number): Promise<void> => atATime(concurrency, count, (i) => transfer(store, i));
-  await run(8 * concurrency);
+  await run(keys.length);
   const curlStartSeconds = median(
     await inTurn(5, async () => (await runCurl('GET', shared, ['small'])).seconds),
   );
