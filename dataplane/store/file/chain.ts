@@ -79,7 +79,8 @@ export class ChainReader {
     if (mark !== undefined) return mark;
     const object = await this.#open(this.#layout.versionPath(key, version));
     await object?.file.close();
-    return object?.info.etag;
+    // Number 0 may have been replaced by a mark between the two looks; a mark stays.
+    return object?.info.etag ?? (await this.#markAt(key, version));
   }
 
   /** Whether this version of the chain still is as it was appended: neither removed nor, as number 0, replaced by a mark. */

@@ -5,7 +5,8 @@ import { folderOf } from './layout.ts';
 import type { TemporaryFiles } from './temporary-files.ts';
 
 const maxRemovals = 64;
-const maxViewAttempts = 4;
+/** So often in a row may others write while a view is being refreshed, before it is left to them. */
+const maxViewAttempts = 64;
 
 export interface UpkeepOptions {
   readonly wallMs: () => number;
