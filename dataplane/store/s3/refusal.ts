@@ -96,7 +96,7 @@ const allowedSkewMs = 5 * 60_000;
 /** Decides by status and S3 error code, never by message. */
 export function judge(refusal: Refusal, request: RefusedRequest): Verdict {
   const { status, code } = refusal;
-  const said = [code, refusal.message].filter((part) => part !== '').join(': ');
+  const said = [code, refusal.message.replace(/[.\s]+$/, '')].filter((part) => part !== '').join(': ');
   const answer = `the store answered ${status}${said === '' ? '' : ` ${said}`}`;
   const error = (error: StoreErrorCode, hint = '', remedy: Remedy = 'none'): Verdict => ({
     kind: 'error',
