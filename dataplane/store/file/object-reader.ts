@@ -34,17 +34,21 @@ export class ObjectReader {
    * The bytes in pieces of their own. The file is closed when the iteration ends in whatever way, or when `signal`
    * aborts, or by `close()`: a caller need not begin the iteration.
    *
-   * @param onEnd called when the iteration has ended
+   * @param onEnd called, perhaps more than once, when the file is closed for good
    */
   stream(signal: AbortSignal | undefined, onEnd: () => void): AsyncIterable<Uint8Array> {
-    const onAbort = (): void => {
-      this.close().catch(() => undefined);
-    };
-    signal?.addEventListener('abort', onAbort, { once: true });
-    return this.#pieces(() => {
+    const end = (): void => {
       signal?.removeEventListener('abort', onAbort);
       onEnd();
-    });
+    };
+    const onAbort = (): void => {
+      end();
+      this.close().catch(() => undefined);
+    };
+    // The call may have been given up while the file was being opened.
+    if (signal?.aborted) onAbort();
+    else signal?.addEventListener('abort', onAbort, { once: true });
+    return this.#pieces(end);
   }
 
   close(): Promise<void> {
