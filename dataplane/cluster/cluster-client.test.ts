@@ -7,7 +7,7 @@ import { SimulatedStore } from '../store/simulated/simulated-store.ts';
 import type { ScriptedFault } from '../store/simulated/interception.ts';
 import { mintSid, registerBroker, setBrokerState } from './broker-changes.ts';
 import { ClusterClient } from './cluster-client.ts';
-import type { ChangeOutcome } from './cluster-client.ts';
+import type { ChangeOutcome } from './change-batch.ts';
 import { hexId, registrationOf, topicOf } from './cluster-fixture.ts';
 import { clusterKey } from './cluster-state.ts';
 import type { ClusterState } from './cluster-state.ts';
@@ -139,53 +139,79 @@ test('a refusal, and that nothing has to change, rest on what was read after the
   });
 });
 
-test('changes of one process are made in the order of the calls', async () => {
+test('changes of one process are made in the order of the calls, all that wait with one write', async () => {
+  const { time, server, joined } = world();
+  await time.drive(async () => {
+    const one = await joined(1);
+    const before = server.counters.put;
+    const names = Array.from({ length: 20 }, (_, index) => `topic-${index}`);
+    const outcomes = await Promise.all(names.map((name, index) => one.change(create(name, index + 1))));
+    assert(outcomes.every(({ kind }) => kind === 'applied'));
+    assert.deepEqual([...(one.current?.topics.keys() ?? [])], names);
+    assert.equal(server.counters.put - before, 1);
+  });
+});
+
+test('a change that is refused, or throws, leaves those beside it alone', async () => {
   const { time, joined } = world();
   await time.drive(async () => {
     const one = await joined(1);
-    const order: number[] = [];
-    await Promise.all(
-      Array.from({ length: 20 }, async (_, index) => {
-        assertApplied(await one.change(create(`topic-${index}`, index + 1)));
-        order.push(index);
+    const bug = new Error('a bug');
+    const [first, second, third, fourth] = await Promise.allSettled([
+      one.change(create('orders', 1)),
+      one.change(create('orders', 2)),
+      one.change(() => {
+        throw bug;
       }),
-    );
-    assert.deepEqual(
-      order,
-      [...order].toSorted((a, b) => a - b),
-    );
-    assert.equal(one.current?.applied.get(sid(1)), 21);
+      one.change(create('more', 3)),
+    ]);
+    assert(first.status === 'fulfilled' && first.value.kind === 'applied');
+    assert(second.status === 'fulfilled' && second.value.kind === 'refused');
+    assert(third.status === 'rejected' && third.reason === bug);
+    assert(fourth.status === 'fulfilled' && fourth.value.kind === 'applied');
+    assert.deepEqual([...(one.current?.topics.keys() ?? [])], ['orders', 'more']);
   });
 });
 
-test('an urgent change goes before those that wait', async () => {
-  const { time, joined } = world();
+test('an urgent change goes before those that wait, and does not wait for their turn', async () => {
+  const { time, server, joined } = world();
   await time.drive(async () => {
     const one = await joined(1);
-    const ordinary = Array.from({ length: 5 }, (_, index) => one.change(create(`topic-${index}`, index + 1)));
-    const state = assertApplied(await one.change(create('urgent', 9), { urgent: true }));
-    assert.deepEqual([...state.topics.keys()], ['topic-0', 'urgent']);
-    await Promise.all(ordinary);
+    server.intercept({ operation: 'put' }, { kind: 'delay', applyMs: 300, answerMs: 100 });
+    assertApplied(await one.change(create('slow', 1)));
+    const beganMs = time.nowMs;
+    const ordinary = one.change(create('ordinary', 2));
+    await pass(time, 50);
+    assert(!one.current?.topics.has('ordinary'), 'after a slow write others get their turn');
+    assertApplied(await one.change(create('urgent', 3), { urgent: true }));
+    assertApplied(await ordinary);
+    assert(time.nowMs - beganMs < 100, `${time.nowMs - beganMs} ms`);
+    assert.deepEqual([...(one.current?.topics.keys() ?? [])], ['slow', 'urgent', 'ordinary']);
   });
 });
 
-test('the number of waiting changes is bounded', async () => {
-  const { time, joined } = world();
+test('the number of waiting changes is bounded, and those nobody waits for any more are not made', async () => {
+  const { time, server, joined } = world();
   await time.drive(async () => {
     const one = await joined(1);
+    server.setEndpoint('broker-1', 'black-hole');
+    const first = one.change(create('first', 1));
+    await pass(time, 1);
     const stop = new AbortController();
-    const waiting = Array.from({ length: 1025 }, () =>
-      one.change(create('orders', 1), { signal: stop.signal }),
+    const waiting = Array.from({ length: 1024 }, (_, index) =>
+      one.change(create(`topic-${index}`, 10 + index), { signal: stop.signal }),
     );
     await assert.rejects(
       one.change(create('more', 2)),
-      (error) => error instanceof ClusterError && error.retriable,
+      (error) => error instanceof ClusterError && error.code === 'BUSY' && error.retriable,
     );
     stop.abort(new Error('enough'));
     const outcomes = await Promise.allSettled(waiting);
     assert(outcomes.every(({ status }) => status === 'rejected'));
-    await pass(time, 1);
-    assertApplied(await one.change(create('more', 2)));
+    server.setEndpoint('broker-1', undefined);
+    assertApplied(await first);
+    await pass(time, 5_000);
+    assert.deepEqual([...(one.current?.topics.keys() ?? [])], ['first']);
   });
 });
 

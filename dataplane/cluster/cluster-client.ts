@@ -7,7 +7,8 @@ import { untilAborted } from '../store/body.ts';
 import { compareAndSwap } from '../store/compare-and-swap.ts';
 import { StoreError } from '../store/errors.ts';
 import type { ObjectStore } from '../store/object-store.ts';
-import { ChangeRefused } from './change-refused.ts';
+import { evaluate, settle } from './change-batch.ts';
+import type { Change, ChangeOutcome, WaitingChange } from './change-batch.ts';
 import { encodeClusterState } from './cluster-codec.ts';
 import { ClusterReader } from './cluster-reader.ts';
 import type { ClusterListener, Snapshot } from './cluster-reader.ts';
@@ -15,7 +16,7 @@ import { clusterKey } from './cluster-state.ts';
 import type { ClusterState } from './cluster-state.ts';
 import { ClusterError } from './errors.ts';
 import { emptyCluster } from './new-cluster.ts';
-import { brokerOfSid, isDeadSid } from './ownership.ts';
+import { brokerOfSid } from './ownership.ts';
 
 export interface ClusterClientOptions {
   readonly store: ObjectStore;
@@ -32,14 +33,8 @@ export interface ClusterClientOptions {
   readonly onPollFailure?: ((error: Error) => void) | undefined;
 }
 
-/**
- * Computes the state after a change from the state before it, or refuses. Pure: it may be called any number of times, each
- * time with the newest state. Returning the very state it got means that nothing has to change.
- */
-export type Change = (state: ClusterState) => ClusterState | ChangeRefused;
-
 export interface ChangeOptions {
-  /** Ends the waiting; the change may then have been made, or still be made. */
+  /** Ends the waiting. The change may then be made all the same. */
   readonly signal?: AbortSignal | undefined;
   /** Goes before the changes that wait already: a refutation must not come too late behind a thousand topics. */
   readonly urgent?: boolean | undefined;
@@ -47,16 +42,9 @@ export interface ChangeOptions {
   readonly newSession?: string | undefined;
 }
 
-export type ChangeOutcome =
-  /** `state` is the outcome; the change is in it, and in every later state until somebody undoes it. */
-  | { readonly kind: 'applied'; readonly state: ClusterState }
-  /** Nothing had to change in `state`, which was read after the call. */
-  | { readonly kind: 'unchanged'; readonly state: ClusterState }
-  /** The change was not made and never will be. `state` was read after the call. */
-  | { readonly kind: 'refused'; readonly refused: ChangeRefused; readonly state: ClusterState };
-
 /** Changes of one process that wait for their turn, at most. */
 const maxWaiting = 1024;
+const maxRestMs = 500;
 
 /**
  * The cluster state as one process sees and changes it.
@@ -66,12 +54,12 @@ const maxWaiting = 1024;
  *
  * Unknown outcomes: every write carries the `seq` of its change in `applied[sid]`, and every writer copies `applied`. So
  * a change has landed iff `applied[sid] ≥ seq`, however many changes of others came on top (`compareAndSwap` asks until
- * that is certain). Changes of one session are made one after another, which is what makes one number enough. An entry of
- * `applied` goes only when no broker names its sid any more: a session that dies can still learn what became of its last
+ * that is certain). One write of a session is under way at a time, which is what makes one number enough; it makes all
+ * changes that wait, in the order of their calls. An entry of `applied` goes only when no broker names its sid any more: a session that dies can still learn what became of its last
  * change. A late copy of a change cannot land after that: its ETag is gone.
  *
- * `change` rejects with the signal's reason or a StoreError whose `landed` is `maybe` when the outcome was not waited
- * for, and with OUTCOME_UNKNOWN when another process took the id of this one at that moment (this one has to exit anyway;
+ * `change` rejects with the signal's reason when the outcome was not waited for, with a StoreError that cannot be retried
+ * (`landed` says what it means), and with OUTCOME_UNKNOWN when another process took the id of this one at that moment (this one has to exit anyway;
  * one that was just starting tries again under a new sid). The change may then have been made. The next change of this
  * client is safe all the same.
  */
@@ -86,9 +74,12 @@ export class ClusterClient implements Service {
   readonly #running: RunningState;
   readonly #reader: ClusterReader;
   #session: Session;
-  readonly #urgent: (() => Promise<void>)[] = [];
-  readonly #waiting: (() => Promise<void>)[] = [];
+  readonly #urgent: WaitingChange[] = [];
+  readonly #waiting: WaitingChange[] = [];
   #working: Promise<void> | undefined;
+  /** On the monotonic clock: before that only urgent changes are written. */
+  #restsUntilMs = Number.NEGATIVE_INFINITY;
+  #endRest: () => void = () => undefined;
   #run: Promise<void> | undefined;
 
   constructor(options: ClusterClientOptions) {
@@ -137,6 +128,7 @@ export class ClusterClient implements Service {
 
   async stop(): Promise<void> {
     this.#running.stop(new ClusterError('STOPPED', 'the cluster client was stopped'));
+    this.#endRest();
     await Promise.allSettled([this.#run, this.#working]);
   }
 
@@ -148,32 +140,62 @@ export class ClusterClient implements Service {
 
   /** Makes a change, or finds out that it is refused. Changes of this process are made in the order of their calls. */
   async change(change: Change, options: ChangeOptions = {}): Promise<ChangeOutcome> {
-    const { urgent = false, newSession } = options;
+    const { urgent = false, newSession, signal } = options;
     if (!urgent && this.#waiting.length >= maxWaiting) {
       throw new ClusterError(
         'BUSY',
         `${this.#waiting.length} changes of the cluster state are waiting already; try again later`,
       );
     }
-    const signal =
-      options.signal === undefined
-        ? this.#running.signal
-        : AbortSignal.any([options.signal, this.#running.signal]);
+    const isAbandoned = (): boolean => signal?.aborted ?? false;
     const made = new Promise<ChangeOutcome>((resolve, reject) => {
-      const make = (): Promise<void> => this.#make(change, newSession, signal).then(resolve, reject);
-      (urgent ? this.#urgent : this.#waiting).push(make);
+      const waiting = { change, newSession, isAbandoned, resolve, reject };
+      (urgent ? this.#urgent : this.#waiting).push(waiting);
     });
+    if (urgent) this.#endRest();
     this.#working ??= this.#work();
     return await untilAborted(made, signal);
   }
 
+  /** Makes the waiting changes, all that wait with one write. */
   async #work(): Promise<void> {
-    for (;;) {
-      const make = this.#urgent.shift() ?? this.#waiting.shift();
-      if (make === undefined) break;
-      await make();
+    // So that what is asked for in one go is written in one go.
+    await Promise.resolve();
+    while (this.#urgent.length + this.#waiting.length > 0) {
+      await this.#rest();
+      const batch = this.#nextBatch();
+      try {
+        await this.#make(batch);
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
     }
     this.#working = undefined;
+  }
+
+  /** A change that brings a new session is written alone: it must not take others with it when it is refused. */
+  #nextBatch(): readonly WaitingChange[] {
+    const urgent = this.#urgent.splice(0);
+    if (urgent.length > 0 || this.#waiting[0]?.newSession === undefined) {
+      const boundary = this.#waiting.findIndex(({ newSession }) => newSession !== undefined);
+      return [...urgent, ...this.#waiting.splice(0, boundary === -1 ? this.#waiting.length : boundary)];
+    }
+    return this.#waiting.splice(0, 1);
+  }
+
+  /**
+   * Between two writes this process leaves the others time for a read and a write, in proportion to how long those take.
+   * Without it a busy process wins every race, and another one that is accused cannot even refute.
+   */
+  async #rest(): Promise<void> {
+    const restMs = this.#restsUntilMs - this.#runtime.monotonicMs();
+    if (restMs <= 0 || this.#urgent.length > 0 || !this.#running.shouldRun()) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#runtime.after(restMs, resolve);
+    this.#endRest = resolve;
+    await promise;
+    cancel();
+    this.#endRest = () => undefined;
   }
 
   /** Failures make it no slower: an accused broker has to notice at once that the store can be reached again. */
@@ -191,17 +213,23 @@ export class ClusterClient implements Service {
     }
   }
 
-  async #make(change: Change, newSession: string | undefined, signal: AbortSignal): Promise<ChangeOutcome> {
+  async #make(batch: readonly WaitingChange[]): Promise<void> {
+    const { signal } = this.#running;
     if (signal.aborted) throw abortReason(signal);
     const before = this.#session;
-    if (newSession !== undefined && newSession !== before.sid) this.#session = { sid: newSession, seq: 0 };
-    const outcome = await this.#decide(change, this.#session, signal);
+    const newSid = batch[0]?.newSession;
+    if (newSid !== undefined && newSid !== before.sid) this.#session = { sid: newSid, seq: 0 };
+    const after = await this.#decide(batch, this.#session, signal);
     // After an unknown outcome the new session stays: it may be the one that `brokers` names.
-    if (outcome.kind === 'refused') this.#session = before;
-    return outcome;
+    if (brokerOfSid(after, this.#session.sid) === undefined) this.#session = before;
   }
 
-  async #decide(change: Change, session: Session, signal: AbortSignal): Promise<ChangeOutcome> {
+  /** Settles all changes of the batch, and returns the state that they were decided by. */
+  async #decide(
+    batch: readonly WaitingChange[],
+    session: Session,
+    signal: AbortSignal,
+  ): Promise<ClusterState> {
     // What is known may do to begin with: if it is outdated, the swap says so. But an answer without a write must not
     // rest on it.
     let base = this.#reader.current;
@@ -212,28 +240,29 @@ export class ClusterClient implements Service {
         isFresh = true;
       }
       const before = base?.state ?? emptyCluster(this.#runtime.random);
-      const after = change(before);
-      const refused = after instanceof ChangeRefused ? after : sessionProblem(before, after, session.sid);
-      if (refused !== undefined || after === before || after instanceof ChangeRefused) {
-        if (isFresh) {
-          return refused === undefined
-            ? { kind: 'unchanged', state: before }
-            : { kind: 'refused', refused, state: before };
+      const evaluation = evaluate(before, batch, session.sid);
+      if (evaluation.after === before) {
+        if (isFresh || evaluation.verdicts.size === 0) {
+          settle(evaluation, before);
+          return before;
         }
         base = await this.#readUntilAnswered(signal);
         isFresh = true;
         continue;
       }
-      const swapped = await this.#swap(base, stamped(before, after, session), session, signal);
-      if (swapped.kind === 'applied') return { kind: 'applied', state: swapped.snapshot.state };
+      const beganMs = this.#runtime.monotonicMs();
+      const swapped = await this.#swap(base, stamped(before, evaluation.after, session), session, signal);
+      const nowMs = this.#runtime.monotonicMs();
+      if (swapped.kind === 'applied') {
+        const shares = 1 + 2 * this.#runtime.random.fraction();
+        this.#restsUntilMs = nowMs + Math.min(maxRestMs, shares * (nowMs - beganMs));
+        settle(evaluation, swapped.snapshot.state);
+        return swapped.snapshot.state;
+      }
       base = swapped.snapshot;
       isFresh = true;
       lostRaces += 1;
-      await sleep(
-        this.#runtime,
-        this.#runtime.random.fraction() * Math.min(500, 10 * 2 ** lostRaces),
-        signal,
-      );
+      await sleep(this.#runtime, this.#runtime.random.fraction() * Math.min(100, 2 ** lostRaces), signal);
     }
   }
 
@@ -303,25 +332,6 @@ function stamped(before: ClusterState, after: ClusterState, session: Session): C
   const applied = new Map([...after.applied].filter(([sid]) => named.has(sid)));
   applied.set(session.sid, session.seq);
   return { ...after, version: before.version + 1, applied };
-}
-
-/**
- * A session may make a change while it lives, and the one that gives it life. Any other one is refused: nobody would keep
- * its entry in `applied`.
- */
-function sessionProblem(before: ClusterState, after: ClusterState, sid: string): ChangeRefused | undefined {
-  if (!isDeadSid(before, sid) || !isDeadSid(after, sid)) return undefined;
-  const named = brokerOfSid(before, sid);
-  return named === undefined
-    ? new ChangeRefused(
-        'SESSION_REPLACED',
-        `session ${sid} may not change the cluster state: no broker has it; another process has taken the id, or it was ` +
-          'never registered',
-      )
-    : new ChangeRefused(
-        'SESSION_DEAD',
-        `session ${sid} of broker ${named.id} is dead and may not change the cluster state; mint a new one`,
-      );
 }
 
 /**

@@ -11,7 +11,7 @@ import { SimulatedStore } from '../store/simulated/simulated-store.ts';
 import { markDead, mintSid, registerBroker } from './broker-changes.ts';
 import { ChangeRefused } from './change-refused.ts';
 import { ClusterClient } from './cluster-client.ts';
-import type { Change, ChangeOutcome } from './cluster-client.ts';
+import type { Change, ChangeOutcome } from './change-batch.ts';
 import { decodeClusterState } from './cluster-codec.ts';
 import { registrationOf } from './cluster-fixture.ts';
 import { clusterKey } from './cluster-state.ts';

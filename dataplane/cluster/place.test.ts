@@ -65,6 +65,22 @@ test('when a zone is lost, a home-zone topic goes abroad as a whole, to the leas
   assert.equal(state.topics.get('table')?.homeZone, 'a');
 });
 
+test('a topic that is abroad when a broker dies there is not torn apart because its home is back', () => {
+  let state = clusterOf('a', 'b', 'b');
+  state = withTopic(state, 'table', 1, {
+    partitions: 4,
+    configs: { ...homeZone, 'table.placement.zone': 'a' },
+  });
+  state = kill(state, 1);
+  assert.deepEqual(new Set(brokersOf(state, 'table')), new Set([2, 3]));
+  state = registered(state, 4, 'a', hexId('5', 4));
+  state = kill(state, 2);
+  assert.deepEqual(new Set(brokersOf(state, 'table')), new Set([3]));
+  // Nothing of it is left there: now it goes home.
+  state = kill(state, 3);
+  assert.deepEqual(new Set(brokersOf(state, 'table')), new Set([4]));
+});
+
 test('without a live broker nothing is placed, and the first that comes gets everything', () => {
   let state = withTopic(clusterOf('a'), 'orders', 1, { partitions: 3 });
   state = kill(state, 1);

@@ -52,6 +52,10 @@ test('a late report of an older generation clears nothing', () => {
   state = made(reassign(state, [move(0, 3)]));
   const late = { broker: { id: 2, sid: sid(2) }, groups: [{ group: group(0), generation: 2 }] };
   assert.equal(clearFrom(state, late), state);
+  // There and back again: the same broker and session, but another hand-over, which is not over yet.
+  const again = made(reassign(made(reassign(state, [move(0, 1)])), [move(0, 2)]));
+  assert.deepEqual(ownersOf(again), { [group(0)]: '2@5<1' });
+  assert.equal(clearFrom(again, late), again);
   const wrongSession = { broker: { id: 3, sid: sid(2) }, groups: [{ group: group(0), generation: 3 }] };
   assertRefused(clearFrom(state, wrongSession), 'SESSION_REPLACED');
 });

@@ -4,6 +4,7 @@ import type { SimulatedProcess } from '../runtime/simulated-process.ts';
 import { VirtualTime } from '../runtime/virtual-time.ts';
 import { SimulatedStore } from '../store/simulated/simulated-store.ts';
 import { registerBroker } from './broker-changes.ts';
+import { setClusterConfigs } from './cluster-config-changes.ts';
 import { ClusterClient } from './cluster-client.ts';
 import { decodeClusterState } from './cluster-codec.ts';
 import { hexId, registrationOf } from './cluster-fixture.ts';
@@ -215,6 +216,33 @@ test('whoever reaches the store lives, whatever the links between the brokers do
       );
       // Nobody is accused all the time: 10, 20, 40, 60, 60 … seconds of peace after each refutation.
       assert(brokers.accusations < 120, `${brokers.accusations} accusations`);
+    });
+  }
+});
+
+test('brokers that change the state all the time leave an accused one its chance to refute', async () => {
+  for (const seed of seeds) {
+    await withBrokers(seed, async (brokers) => {
+      const untilMs = brokers.time.nowMs + 30_000;
+      const busy = [1, 2].map(async (id) => {
+        const { client } = brokers.peer(id);
+        let made = 0;
+        for (; brokers.time.nowMs < untilMs; made += 1) {
+          const set = { [`by-${id}`]: `${made}` };
+          const outcome = await client.change((state) => setClusterConfigs(state, { set, remove: [] }));
+          assert.equal(outcome.kind, 'applied');
+        }
+        return made;
+      });
+      brokers.cut(1, 3);
+      brokers.cut(2, 3);
+      const made = await Promise.all(busy);
+      assert.deepEqual([...brokers.deadAtMs], [], `seed ${seed}`);
+      assert(brokers.refutations > 0);
+      assert(
+        made.every((count) => count > 60),
+        `${made.join(', ')} changes`,
+      );
     });
   }
 });
