@@ -3,6 +3,7 @@ import type { ClusterState, BrokerEntry, FormatRange } from '../cluster/cluster-
 import { mintSid, registerBroker } from '../cluster/broker-changes.ts';
 import { clearFrom } from '../cluster/reassign.ts';
 import { forgetGroups } from '../cluster/topic-changes.ts';
+import { inBackground } from '../runtime/in-background.ts';
 import type { Cancel, Runtime } from '../runtime/runtime.ts';
 import { sleep } from '../runtime/runtime.ts';
 import { createOnce } from '../store/create-once.ts';
@@ -114,7 +115,7 @@ export class BrokerLog {
 
   /** Registers this broker and begins to serve. Resolves when it is registered. */
   async start(): Promise<void> {
-    void this.cluster.run();
+    inBackground(this.cluster.run());
     this.cluster.subscribe((state) => {
       this.#onClusterState(state);
     });
@@ -235,12 +236,12 @@ export class BrokerLog {
       },
       onServing: (group, generation) => {
         this.#serving.set(group, generation);
-        void this.#report();
+        inBackground(this.#report());
       },
       onReleased: () => undefined,
       onDeleted: (group) => {
         this.#deleted.add(group);
-        void this.#report();
+        inBackground(this.#report());
       },
       onProblem: this.#environment.onProblem,
     });
@@ -252,7 +253,7 @@ export class BrokerLog {
     this.context.counters.sessionDeaths += 1;
     this.#hotCache.clear();
     this.#environment.onProblem(`session ${sid} died`, error);
-    if (!this.#draining) void this.#openSession({ deadSid: sid });
+    if (!this.#draining) inBackground(this.#openSession({ deadSid: sid }));
   }
 
   #onClusterState(state: ClusterState): void {

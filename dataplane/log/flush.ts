@@ -1,6 +1,6 @@
 import { readBatchHeader } from '../protocol/record-batch.ts';
 import type { BatchHeader } from '../protocol/record-batch.ts';
-import { createOnce } from '../store/create-once.ts';
+import { create } from './create-object.ts';
 import { LogError, invariant } from './errors.ts';
 import { planFlush } from './flush-plan.ts';
 import type { PartitionFlush } from './flush-plan.ts';
@@ -252,21 +252,4 @@ async function writeSnapshot(
   const bytes = encodeSnapshot({ group: group.id, partitions }, context.formatVersion());
   await create(context, session.signal, snapshotKey(group.id, object), bytes, `${session.sid}/${object}`);
   return object;
-}
-
-/** Creates an object under a name that is used once: another object under it means two sessions share a sid. */
-export async function create(
-  context: LogContext,
-  signal: AbortSignal,
-  key: string,
-  body: Uint8Array | readonly Uint8Array[],
-  id: string,
-  crc32c?: number,
-): Promise<void> {
-  const result = await createOnce(context.store, key, body, { id, runtime: context.runtime, crc32c, signal });
-  if (result.kind === 'written') return;
-  throw new LogError(
-    'CORRUPT_LOG',
-    `${key} was to be created, but ${result.kind === 'gone' ? 'it was deleted meanwhile' : 'it exists and is not ours'}`,
-  );
 }

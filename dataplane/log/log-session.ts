@@ -9,15 +9,16 @@ import {
   lastSequence,
   parseBatches,
 } from '../protocol/record-batch.ts';
+import { inBackground } from '../runtime/in-background.ts';
 import { sleep } from '../runtime/runtime.ts';
 import { acquireGroup } from './acquire.ts';
-import { AppendBudget } from './append-budget.ts';
+import type { AppendBudget } from './append-budget.ts';
 import { DeadSession } from './dead-session.ts';
 import { LogError } from './errors.ts';
 import { flushGroup, hasClosedRuns } from './flush.ts';
 import type { LogContext } from './log-context.ts';
 import { deleteGroup } from './orphans.ts';
-import { OwnedGroup } from './owned-group.ts';
+import type { OwnedGroup } from './owned-group.ts';
 import type { OwnedPartition, TailBlock } from './owned-partition.ts';
 import { releaseGroup } from './release.ts';
 import type { SequenceVerdict } from './producer-table.ts';
@@ -129,8 +130,8 @@ export class LogSession {
       for (const group of groupsOf(topic)) this.#want(state, topic.topicId, group, brokerId);
     }
     for (const [id, { group }] of this.#groups) {
-      if (state.assignments.get(id)?.broker !== brokerId) void this.#release(id, group);
-      else if (state.deletedTopics.has(group.manifest.topicId)) void this.#delete(id, group);
+      if (state.assignments.get(id)?.broker !== brokerId) inBackground(this.#release(id, group));
+      else if (state.deletedTopics.has(group.manifest.topicId)) inBackground(this.#delete(id, group));
     }
   }
 
@@ -148,7 +149,7 @@ export class LogSession {
         this.#environment.onServing(group.id, owned.generation);
       return;
     }
-    void this.#acquire(topicId, group, brokerId);
+    inBackground(this.#acquire(topicId, group, brokerId));
   }
 
   /** Acquires, again and again until the group is ours or somebody else's by a newer assignment. */
@@ -220,7 +221,7 @@ export class LogSession {
     this.#environment.onServing(id, generation);
     // The assignment may have moved on while we were acquiring.
     if (this.#wanted !== undefined && this.#wanted.assignments.get(id)?.broker !== this.#context.broker.id)
-      void this.#release(id, group);
+      inBackground(this.#release(id, group));
   }
 
   async #release(id: string, group: OwnedGroup): Promise<void> {
@@ -245,7 +246,7 @@ export class LogSession {
     const assigned = this.#assigned.get(id);
     if (assigned === undefined || !this.session.live || this.#groups.has(id) || this.#acquiring.has(id))
       return;
-    void this.#acquire(assigned.topicId, assigned.group, this.#context.broker.id);
+    inBackground(this.#acquire(assigned.topicId, assigned.group, this.#context.broker.id));
   }
 
   async #delete(id: string, group: OwnedGroup): Promise<void> {
@@ -406,8 +407,8 @@ export class LogSession {
     const pending = this.#pendingBytes.get(group.id) ?? { bytes: 0, sinceMs: runtime.monotonicMs() };
     pending.bytes += sizeBytes;
     this.#pendingBytes.set(group.id, pending);
-    if (pending.bytes >= options.flushGroupBytes) void this.flush(group);
-    else if (this.#budget.usedBytes > options.maxUnflushedBytes / 2) void this.#flushLargest();
+    if (pending.bytes >= options.flushGroupBytes) inBackground(this.flush(group));
+    else if (this.#budget.usedBytes > options.maxUnflushedBytes / 2) inBackground(this.#flushLargest());
   }
 
   async #flushLargest(): Promise<void> {
@@ -452,7 +453,7 @@ export class LogSession {
     if (!this.session.live) return;
     const { options, runtime } = this.#context;
     const nowMs = runtime.monotonicMs();
-    for (const { group } of [...this.#groups.values()]) {
+    for (const { group } of this.#groups.values()) {
       const pending = this.#pendingBytes.get(group.id);
       const due =
         pending !== undefined &&

@@ -1,5 +1,5 @@
 import { LogError } from './errors.ts';
-import { create } from './flush.ts';
+import { create } from './create-object.ts';
 import { pageObject, pageObjectKey } from './format/keys.ts';
 import type { Manifest, PageRef, PartitionManifest, SegmentRef } from './format/manifest.ts';
 import { decodePage, encodePage } from './format/manifest.ts';

@@ -2,7 +2,8 @@ import type { Runtime } from '../runtime/runtime.ts';
 import { compareAndSwap } from '../store/compare-and-swap.ts';
 import type { SwapResult } from '../store/compare-and-swap.ts';
 import type { ETag, ObjectStore } from '../store/object-store.ts';
-import { LogError, invariant } from './errors.ts';
+import type { LogError } from './errors.ts';
+import { invariant } from './errors.ts';
 import type { Manifest, PartitionManifest } from './format/manifest.ts';
 import { checkSuccessor, decodeManifest, encodeManifest } from './format/manifest.ts';
 import { manifestKey } from './format/keys.ts';
@@ -68,11 +69,6 @@ export class OwnedGroup {
     });
     this.#turn = run.catch(() => undefined);
     return run;
-  }
-
-  /** Resolves when what is queued in {@link exclusive} now has ended: no change of the manifest is in doubt any more. */
-  async idle(): Promise<void> {
-    await this.#turn;
   }
 
   /**

@@ -1,3 +1,4 @@
+import { inBackground } from '../runtime/in-background.ts';
 import type { Cancel, Runtime } from '../runtime/runtime.ts';
 import { sleep } from '../runtime/runtime.ts';
 import type { ObjectStore } from '../store/object-store.ts';
@@ -171,7 +172,7 @@ export class WalSession {
     this.#store.put(key, encoded.pieces, { ifAbsent: true, id, crc32c: encoded.crc32c, signal }).then(
       (result) => {
         if (result.kind === 'written') this.#durable(write);
-        else void this.#resolve412(write);
+        else inBackground(this.#resolve412(write));
       },
       (error: unknown) => {
         this.#attemptFailed(write, error);
@@ -231,9 +232,11 @@ export class WalSession {
       return;
     }
     if (write.attemptsUnderWay > 0) return;
-    void this.#backoff(write.failures++, write.aborter.signal).then(() => {
-      if (!write.durable && this.#state === 'live') this.#attempt(write);
-    });
+    inBackground(
+      this.#backoff(write.failures++, write.aborter.signal).then(() => {
+        if (!write.durable && this.#state === 'live') this.#attempt(write);
+      }),
+    );
   }
 
   /** Waits with full jitter; returns early, without throwing, when the slot is resolved or the session ends. */

@@ -5,7 +5,7 @@ import { encodeCheckpoint } from './format/checkpoint.ts';
 import type { CheckpointInput } from './format/checkpoint.ts';
 import { checkpointKey, slotKey, trimKey } from './format/keys.ts';
 import { decodeTrim, encodeTrim } from './format/trim.ts';
-import { create } from './flush.ts';
+import { create } from './create-object.ts';
 import type { LogContext } from './log-context.ts';
 import type { WalSession } from './session.ts';
 

@@ -1,11 +1,11 @@
 import { markDead, raiseFormatVersion } from '../../cluster/broker-changes.ts';
-import { ChangeRefused } from '../../cluster/change-refused.ts';
+import type { ChangeRefused } from '../../cluster/change-refused.ts';
 import type { ClusterState } from '../../cluster/cluster-state.ts';
 import { groupsOf } from '../../cluster/partition-groups.ts';
 import { moveAway, reassign } from '../../cluster/reassign.ts';
 import { deleteOrphans } from '../orphans.ts';
 import type { BrokerNode } from './broker-node.ts';
-import type { LogWorld } from './log-world.ts';
+import type { Simulation } from './simulation.ts';
 import type { ChaosKind } from './profile.ts';
 
 /**
@@ -13,11 +13,11 @@ import type { ChaosKind } from './profile.ts';
  * among it wrong verdicts on live brokers, two processes with one id, moves back and forth, and kills between two awaits.
  */
 export class Chaos {
-  readonly #world: LogWorld;
+  readonly #world: Simulation;
   #isOver = false;
   readonly #cutOff = new Set<string>();
 
-  constructor(world: LogWorld) {
+  constructor(world: Simulation) {
     this.#world = world;
   }
 

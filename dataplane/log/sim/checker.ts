@@ -21,6 +21,8 @@ import type { Manifest, PartitionManifest, SegmentRef } from '../format/manifest
 import type { WalSession } from '../session.ts';
 import { PartitionHistory } from './partition-history.ts';
 import { StoreView } from './store-view.ts';
+import type { Invariant } from './violation.ts';
+import { InvariantViolation } from './violation.ts';
 
 /**
  * The invariants of log.md 2.13, checked from outside at every instant at which the store changes, and at the clients.
@@ -86,8 +88,8 @@ export class LogChecker {
     return 0;
   }
 
-  violation(what: string): void {
-    this.#time.fail(new Error(what));
+  violation(invariant: Invariant, what: string): void {
+    this.#time.fail(new InvariantViolation(invariant, what));
   }
 
   /** A client was told that its batch is durable at `baseOffset` (invariants 1, 9). */
@@ -102,7 +104,8 @@ export class LogChecker {
     const seen = history.at(baseOffset);
     if (seen?.crc !== crc || seen.lastOffset !== lastOffset) {
       this.violation(
-        `${history.name}: acknowledged at offset ${baseOffset}, but ${seen === undefined ? 'nothing' : 'another batch'} is there (durability)`,
+        'durability',
+        `${history.name}: acknowledged at offset ${baseOffset}, but ${seen === undefined ? 'nothing' : 'another batch'} is there`,
       );
       return;
     }
@@ -120,7 +123,8 @@ export class LogChecker {
     for (let slot = before; slot < end; slot++) {
       if (!this.#written.has(`${session.sid}/${slot}`)) {
         this.violation(
-          `session ${session.sid} holds slot ${slot} for durable, but never wrote it (prefix ack)`,
+          'prefix ack',
+          `session ${session.sid} holds slot ${slot} for durable, but never wrote it`,
         );
       }
     }
@@ -138,7 +142,7 @@ export class LogChecker {
     if (event.operation !== 'put' || event.id?.startsWith('fence/') !== true) return;
     const sid = parseSlotKey(event.key)?.sid;
     if (sid !== undefined && this.#cluster !== undefined && !isDeadSid(this.#cluster, sid)) {
-      this.violation(`a fence is sent into session ${sid}, which is not dead (no needless death)`);
+      this.violation('no needless death', `a fence is sent into session ${sid}, which is not dead`);
     }
   }
 
@@ -172,13 +176,13 @@ export class LogChecker {
     const object = this.#store.peek(event.key);
     const before = this.#manifests.get(group);
     if (object === undefined) {
-      this.violation(`the manifest of ${group} was deleted`);
+      this.violation('monotone manifest', `the manifest of ${group} was deleted`);
       return;
     }
     const after = decodeManifest(object.bytes, event.key);
     if (before !== undefined) {
       const problem = checkSuccessor(before, after);
-      if (problem !== undefined) this.violation(`manifest of ${group}: ${problem} (monotone manifest)`);
+      if (problem !== undefined) this.violation('monotone manifest', `manifest of ${group}: ${problem}`);
       for (const run of before.runs) this.#groupsOf.get(run.sid)?.delete(group);
     }
     for (const run of after.runs) {
@@ -190,7 +194,7 @@ export class LogChecker {
       const name = `${group}/${after.epoch}`;
       const owner = this.#epochOwners.get(name);
       if (owner !== undefined && owner !== after.owner.sid)
-        this.violation(`epoch ${after.epoch} of ${group} has two owners (one writer per epoch)`);
+        this.violation('one writer per epoch', `epoch ${after.epoch} of ${group} has two owners`);
       this.#epochOwners.set(name, after.owner.sid);
     }
     this.#manifests.set(group, after);
@@ -199,7 +203,8 @@ export class LogChecker {
       const sum = this.history(after.topicId, partition.partition).sumBelow(partition.segmentEnd);
       if (sum !== partition.appended)
         this.violation(
-          `partition ${partition.partition} of ${group}: what is said to be appended is not what was (conservation)`,
+          'conservation',
+          `partition ${partition.partition} of ${group}: what is said to be appended is not what was`,
         );
     }
   }
@@ -213,7 +218,8 @@ export class LogChecker {
       this.#store.peek(snapshotKey(group, manifest.snapshot.object)) === undefined
     ) {
       this.violation(
-        `snapshot ${manifest.snapshot.object} of ${group} is referenced and does not exist (reference safety)`,
+        'reference safety',
+        `snapshot ${manifest.snapshot.object} of ${group} is referenced and does not exist`,
       );
     }
     const ends = new Map<string, number>();
@@ -228,7 +234,8 @@ export class LogChecker {
         if (view?.kind !== 'data') {
           if (run.to !== undefined)
             this.violation(
-              `${group}: slot ${slot} of session ${run.sid} is ${view === undefined ? 'missing' : 'a fence'} in a closed run to ${run.to} (reference safety)`,
+              'reference safety',
+              `${group}: slot ${slot} of session ${run.sid} is ${view === undefined ? 'missing' : 'a fence'} in a closed run to ${run.to}`,
             );
           break;
         }
@@ -236,7 +243,8 @@ export class LogChecker {
           for (const block of view.blocks.get(name) ?? []) {
             if (block.baseOffset !== (ends.get(name) ?? end)) {
               this.violation(
-                `${name}: slot ${slot} of ${run.sid} continues at ${block.baseOffset}, expected ${ends.get(name) ?? end} (dense)`,
+                'dense',
+                `${name}: slot ${slot} of ${run.sid} continues at ${block.baseOffset}, expected ${ends.get(name) ?? end}`,
               );
               return;
             }
@@ -249,11 +257,16 @@ export class LogChecker {
     for (const [name, end] of ends) {
       const history = this.#histories.get(name);
       if (history !== undefined && end < history.end) {
-        const lost =
-          end < history.ackedEnd
-            ? `acknowledged records from ${end} to ${history.ackedEnd} are lost (durability)`
-            : `records that were visible up to ${history.end} are gone from ${end} on (immutability)`;
-        this.violation(`${name}: ${lost}`);
+        if (end < history.ackedEnd)
+          this.violation(
+            'durability',
+            `${name}: acknowledged records from ${end} to ${history.ackedEnd} are lost`,
+          );
+        else
+          this.violation(
+            'immutability',
+            `${name}: records that were visible up to ${history.end} are gone from ${end} on`,
+          );
       }
     }
   }
@@ -266,14 +279,15 @@ export class LogChecker {
       const listed = this.#view.page(manifest.group, page.object);
       if (listed === undefined)
         this.violation(
-          `page ${page.object} of ${manifest.group} is referenced and does not exist (reference safety)`,
+          'reference safety',
+          `page ${page.object} of ${manifest.group} is referenced and does not exist`,
         );
       else refs.push(...listed);
     }
     refs.push(...partition.segments);
     for (const ref of refs) {
       if (expected !== undefined && ref.baseOffset !== expected)
-        this.violation(`${name}: segments leave a gap at ${expected} (dense)`);
+        this.violation('dense', `${name}: segments leave a gap at ${expected}`);
       expected = ref.endOffset;
       const blocks = this.#view.segment(manifest.group, ref.object);
       const block = blocks?.find(
@@ -281,7 +295,8 @@ export class LogChecker {
       );
       if (block === undefined || block.lastOffset + 1 !== ref.endOffset || block.position !== ref.position) {
         this.violation(
-          `${name}: segment ${ref.object} is referenced for offsets ${ref.baseOffset} to ${ref.endOffset} and ${blocks === undefined ? 'does not exist' : 'holds something else'} (reference safety)`,
+          'reference safety',
+          `${name}: segment ${ref.object} is referenced for offsets ${ref.baseOffset} to ${ref.endOffset} and ${blocks === undefined ? 'does not exist' : 'holds something else'}`,
         );
         return;
       }
@@ -289,12 +304,14 @@ export class LogChecker {
     }
     if (refs.length > 0 && expected !== partition.segmentEnd)
       this.violation(
-        `${name}: segments end at ${expected ?? 0}, the manifest says ${partition.segmentEnd} (dense)`,
+        'dense',
+        `${name}: segments end at ${expected ?? 0}, the manifest says ${partition.segmentEnd}`,
       );
     const first = refs[0]?.baseOffset ?? partition.segmentEnd;
     if (first > partition.logStart && partition.logStart < partition.segmentEnd)
       this.violation(
-        `${name}: the log starts at ${partition.logStart}, its first segment at ${first} (durability)`,
+        'durability',
+        `${name}: the log starts at ${partition.logStart}, its first segment at ${first}`,
       );
   }
 
@@ -304,14 +321,15 @@ export class LogChecker {
     for (const batch of block.batches) {
       const problem = history.see(batch, block.leaderEpoch);
       if (problem !== undefined) {
-        this.violation(problem);
+        this.violation(problem.invariant, problem.what);
         return;
       }
     }
     const owner = this.#epochOwners.get(`${group}/${block.leaderEpoch}`);
     if (writer !== undefined && owner !== writer)
       this.violation(
-        `${history.name}: a batch of epoch ${block.leaderEpoch} was written by session ${writer}, the owner was ${owner ?? 'nobody'} (one writer per epoch)`,
+        'one writer per epoch',
+        `${history.name}: a batch of epoch ${block.leaderEpoch} was written by session ${writer}, the owner was ${owner ?? 'nobody'}`,
       );
     this.#verifiedBlocks.add(block);
   }

@@ -1,19 +1,19 @@
 import { StoreError } from '../../store/errors.ts';
 import { LogError } from '../errors.ts';
 import { batchesOf } from '../flush.ts';
-import type { LogWorld } from './log-world.ts';
+import type { Simulation } from './simulation.ts';
 
 /**
  * Reads one partition from whoever claims to serve it, now and then asks for its end, and compares with what was ever
  * visible and acknowledged (invariants 2, 10 and 11 at the client).
  */
 export class SimulatedConsumer {
-  readonly #world: LogWorld;
+  readonly #world: Simulation;
   readonly #topicId: string;
   readonly #partition: number;
   #position = 0;
 
-  constructor(world: LogWorld, topicId: string, partition: number) {
+  constructor(world: Simulation, topicId: string, partition: number) {
     this.#world = world;
     this.#topicId = topicId;
     this.#partition = partition;
@@ -34,7 +34,7 @@ export class SimulatedConsumer {
     });
   }
 
-  #read(node: NonNullable<ReturnType<LogWorld['findLeader']>>): void {
+  #read(node: NonNullable<ReturnType<Simulation['findLeader']>>): void {
     const world = this.#world;
     const position = this.#position;
     let settled = false;
@@ -73,13 +73,15 @@ export class SimulatedConsumer {
       const seen = history.at(header.baseOffset);
       if (seen?.crc !== header.crc || seen.leaderEpoch !== header.leaderEpoch) {
         checker.violation(
-          `${history.name}: a reader at ${position} got a batch at offset ${header.baseOffset} that was never in the log (immutability)`,
+          'immutability',
+          `${history.name}: a reader at ${position} got a batch at offset ${header.baseOffset} that was never in the log`,
         );
         return;
       }
       if (header.baseOffset > expected || last < expected) {
         checker.violation(
-          `${history.name}: a reader at ${expected} got offsets ${header.baseOffset} to ${last} (dense)`,
+          'dense',
+          `${history.name}: a reader at ${expected} got offsets ${header.baseOffset} to ${last}`,
         );
         return;
       }
@@ -100,16 +102,17 @@ export class SimulatedConsumer {
       const start = checker.logStart(this.#topicId, this.#partition);
       if (position >= start)
         checker.violation(
-          `${this.#topicId}/${this.#partition}: a reader at ${position} was told ${error.message}; the log starts at ${start} (offsets)`,
+          'offsets',
+          `${this.#topicId}/${this.#partition}: a reader at ${position} was told ${error.message}; the log starts at ${start}`,
         );
       else this.#position = start;
     } else if (error.code === 'CORRUPT_LOG') {
-      checker.violation(`${this.#topicId}/${this.#partition}: ${error.message}`);
+      checker.violation('readable log', `${this.#topicId}/${this.#partition}: ${error.message}`);
     }
   }
 
   /** ListOffsets(latest): at least what had been acknowledged, or seen by a reader, when it was asked (P6). */
-  #askEnd(node: NonNullable<ReturnType<LogWorld['findLeader']>>): void {
+  #askEnd(node: NonNullable<ReturnType<Simulation['findLeader']>>): void {
     const world = this.#world;
     const history = world.checker.history(this.#topicId, this.#partition);
     const known = Math.max(history.ackedEnd, history.observedEnd);
@@ -127,7 +130,8 @@ export class SimulatedConsumer {
         if (result.ok) {
           if (result.value < known)
             world.checker.violation(
-              `${history.name}: the end was said to be ${result.value} after ${known} had been acknowledged or read (offsets)`,
+              'offsets',
+              `${history.name}: the end was said to be ${result.value} after ${known} had been acknowledged or read`,
             );
           history.observedEnd = Math.max(history.observedEnd, result.value);
         } else if (!(result.error instanceof LogError)) world.time.fail(result.error);

@@ -16,12 +16,17 @@ import { SimulatedConsumer } from './consumer.ts';
 import { SimulatedProducer } from './producer.ts';
 import { drawProfile } from './profile.ts';
 import type { SimulationProfile } from './profile.ts';
+import type { Simulation } from './simulation.ts';
+import type { Invariant } from './violation.ts';
+import { brokenInvariant, InvariantViolation } from './violation.ts';
 
 export interface SeedResult {
   readonly seed: number;
   readonly steps: number;
   readonly storeRequests: number;
   readonly violation: string | undefined;
+  /** `undefined` with a violation: the run failed otherwise, which is a fault of the simulator. */
+  readonly invariant: Invariant | undefined;
   readonly counts: Readonly<Record<CountName, number>>;
 }
 
@@ -44,7 +49,7 @@ export type CountName = (typeof countNames)[number];
  * One simulated cluster: brokers running the production log over a simulated store, clients, a controller that does
  * everything a controller may do at the worst moment, and the checker. All of it follows from the seed.
  */
-export class LogWorld {
+export class LogWorld implements Simulation {
   readonly seed: number;
   readonly time: VirtualTime;
   readonly random: VirtualRandom;
@@ -121,9 +126,8 @@ export class LogWorld {
       problem: (from, what, error) => {
         this.note(`broker-${from.id}: ${what}: ${error instanceof Error ? error.message : String(error)}`);
         if (error instanceof LogError && error.code === 'CORRUPT_LOG')
-          this.checker.violation(`broker-${from.id}: ${what}: ${error.message}`);
-        else if (!(error instanceof Error) || error.message.startsWith('broken invariant'))
-          this.time.fail(error);
+          this.checker.violation('readable log', `broker-${from.id}: ${what}: ${error.message}`);
+        else if (!(error instanceof Error) || brokenInvariant(error) !== undefined) this.time.fail(error);
         else if (error instanceof TypeError || error instanceof RangeError || error.name === 'AssertionError')
           this.time.fail(error);
       },
@@ -150,10 +154,12 @@ export class LogWorld {
 
   async run(): Promise<SeedResult> {
     let violation: string | undefined;
+    let invariant: Invariant | undefined;
     try {
       await this.#play();
     } catch (error) {
       violation = error instanceof Error ? error.message : String(error);
+      invariant = brokenInvariant(error);
       if (this.#isTracing && error instanceof Error)
         this.trace.push(error.cause instanceof Error ? (error.cause.stack ?? '') : (error.stack ?? ''));
     }
@@ -162,6 +168,7 @@ export class LogWorld {
       steps: this.time.steps,
       storeRequests: this.store.counters.requests,
       violation,
+      invariant,
       counts: this.#counts(),
     };
   }
@@ -233,8 +240,9 @@ export class LogWorld {
         const unanswered = sleep(this.time.environment, 5_000).then(() => undefined);
         const result = await Promise.race([node?.log.read(topicId, partition, position, 5_000), unanswered]);
         if (result?.sizeBytes === 0)
-          throw new Error(
-            `${history.name}: nothing to read at ${position}, the log ends at ${history.end} (durability)`,
+          throw new InvariantViolation(
+            'durability',
+            `${history.name}: nothing to read at ${position}, the log ends at ${history.end}`,
           );
         if (result !== undefined)
           position = this.#compare(history.name, topicId, partition, position, result.pieces);
@@ -243,7 +251,8 @@ export class LogWorld {
         if (!(error instanceof LogError) || !error.retriable) throw error;
       }
       // A verdict of the last moment may have moved the group once more.
-      if (++failures > 1_000) throw new Error(`${history.name}: nobody serves it at the end (liveness)`);
+      if (++failures > 1_000)
+        throw new InvariantViolation('liveness', `${history.name}: nobody serves it at the end`);
       await sleep(this.time.environment, 100);
     }
   }
@@ -260,7 +269,7 @@ export class LogWorld {
     for (const { baseOffset, crc } of batchesOf(pieces)) {
       const seen = history.at(baseOffset);
       if (seen?.crc !== crc || baseOffset > next)
-        throw new Error(`${name}: read back something else at ${next} (immutability)`);
+        throw new InvariantViolation('immutability', `${name}: read back something else at ${next}`);
       next = seen.lastOffset + 1;
     }
     return next;
@@ -313,9 +322,7 @@ export class LogWorld {
   async #until(what: string, limitMs: number, condition: () => boolean): Promise<void> {
     const { reason } = await this.time.run({ until: condition, untilMs: this.time.nowMs + limitMs });
     if (reason !== 'until')
-      throw new Error(
-        `after ${limitMs} virtual ms it is still not so that ${what} (liveness; seed ${this.seed})`,
-      );
+      throw new InvariantViolation('liveness', `after ${limitMs} virtual ms it is still not so that ${what}`);
   }
 
   #counts(): Record<CountName, number> {

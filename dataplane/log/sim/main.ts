@@ -17,13 +17,15 @@ const { values } = parseArgs({
   },
 });
 
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
 const first = Number(values.from);
 const seeds = Number(values.seeds);
 const cpuLimitMs = Number(values['cpu-seconds']) * 1000;
 if (![first, seeds, cpuLimitMs].every((value) => Number.isFinite(value) && value >= 0)) {
-  console.error(
-    'usage: npm run -s sim -- log --seeds N [--from S] [--cpu-seconds T] [--stop-at-first] [--trace]',
-  );
+  print('usage: npm run -s sim -- log --seeds N [--from S] [--cpu-seconds T] [--stop-at-first] [--trace]');
   process.exit(2);
 }
 
@@ -41,16 +43,14 @@ for (let seed = first; seed < first + seeds; seed++) {
   steps += result.steps;
   storeRequests += result.storeRequests;
   for (const name of countNames) counts[name] += result.counts[name];
-  if (values.trace) for (const line of world.trace) console.log(line);
+  if (values.trace) for (const line of world.trace) print(line);
   if (result.violation !== undefined) {
     violations += 1;
-    console.log(`seed ${seed} (${world.profile.name}): ${result.violation}`);
+    print(`seed ${seed} (${world.profile.name}): ${result.violation}`);
     if (values['stop-at-first']) break;
   }
 }
-for (const name of countNames) console.log(`${name}: ${counts[name]}`);
-console.log(
-  `store requests: ${storeRequests}, ${played === 0 ? 0 : Math.round(storeRequests / played)} a seed`,
-);
-console.log(`${played} seeds, ${steps} steps, ${violations} violations`);
+for (const name of countNames) print(`${name}: ${counts[name]}`);
+print(`store requests: ${storeRequests}, ${played === 0 ? 0 : Math.round(storeRequests / played)} a seed`);
+print(`${played} seeds, ${steps} steps, ${violations} violations`);
 process.exitCode = violations === 0 ? 0 : 1;

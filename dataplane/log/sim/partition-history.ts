@@ -1,6 +1,12 @@
 import type { BatchEntry } from '../format/container.ts';
 import { addSetsum, batchSetsum, emptySetsum } from '../format/setsum.ts';
 import type { Setsum } from '../format/setsum.ts';
+import type { Invariant } from './violation.ts';
+
+export interface Contradiction {
+  readonly invariant: Invariant;
+  readonly what: string;
+}
 
 /** One batch that was visible in a partition's log at some moment, and must be at its offset from then on. */
 export interface SeenBatch {
@@ -40,20 +46,29 @@ export class PartitionHistory {
   }
 
   /** Returns what is wrong with a batch that is visible now, or `undefined`. */
-  see(batch: BatchEntry, leaderEpoch: number): string | undefined {
+  see(batch: BatchEntry, leaderEpoch: number): Contradiction | undefined {
     const known = this.#byOffset.get(batch.baseOffset);
     if (known !== undefined) {
       return known.crc === batch.crc &&
         known.lastOffset === batch.lastOffset &&
         known.leaderEpoch === leaderEpoch
         ? undefined
-        : `${this.name}: the visible record at offset ${batch.baseOffset} changed (immutability)`;
+        : {
+            invariant: 'immutability',
+            what: `${this.name}: the visible record at offset ${batch.baseOffset} changed`,
+          };
     }
     if (batch.baseOffset !== this.end)
-      return `${this.name}: a batch at offset ${batch.baseOffset}, but the log ended at ${this.end} (dense)`;
+      return {
+        invariant: 'dense',
+        what: `${this.name}: a batch at offset ${batch.baseOffset}, but the log ended at ${this.end}`,
+      };
     const last = this.batches.at(-1);
     if (last !== undefined && leaderEpoch < last.leaderEpoch)
-      return `${this.name}: epoch ${leaderEpoch} after ${last.leaderEpoch} at offset ${batch.baseOffset} (one writer per epoch)`;
+      return {
+        invariant: 'one writer per epoch',
+        what: `${this.name}: epoch ${leaderEpoch} after ${last.leaderEpoch} at offset ${batch.baseOffset}`,
+      };
     const sequence = this.#sequence(batch);
     if (sequence !== undefined) return sequence;
     const seen = { baseOffset: batch.baseOffset, lastOffset: batch.lastOffset, crc: batch.crc, leaderEpoch };
@@ -72,12 +87,15 @@ export class PartitionHistory {
     return this.#sums.findLast((entry) => entry.end === end)?.sum;
   }
 
-  #sequence(batch: BatchEntry): string | undefined {
+  #sequence(batch: BatchEntry): Contradiction | undefined {
     if (batch.producerId < 0 || !this.#checkSequences) return undefined;
     const state = this.#sequences.get(batch.producerId);
     if (state !== undefined && state.epoch === batch.producerEpoch && batch.baseSequence !== state.next) {
       const what = batch.baseSequence < state.next ? 'twice' : 'with a gap';
-      return `${this.name}: producer ${batch.producerId} sequence ${batch.baseSequence} at offset ${batch.baseOffset} ${what}, ${state.next} was next (exactly once)`;
+      return {
+        invariant: 'exactly once',
+        what: `${this.name}: producer ${batch.producerId} sequence ${batch.baseSequence} at offset ${batch.baseOffset} ${what}, ${state.next} was next`,
+      };
     }
     this.#sequences.set(batch.producerId, { epoch: batch.producerEpoch, next: batch.lastSequence + 1 });
     return undefined;

@@ -3,7 +3,7 @@ import { readBatchHeader } from '../../protocol/record-batch.ts';
 import { LogError } from '../errors.ts';
 import type { AppendResult } from '../log-session.ts';
 import type { BrokerNode, CallResult } from './broker-node.ts';
-import type { LogWorld } from './log-world.ts';
+import type { Simulation } from './simulation.ts';
 
 interface Outgoing {
   readonly values: readonly string[];
@@ -20,7 +20,7 @@ interface Outgoing {
  * another broker. Idempotent ones must see every batch acknowledged exactly once, at the place where it is.
  */
 export class SimulatedProducer {
-  readonly #world: LogWorld;
+  readonly #world: Simulation;
   readonly #id: number;
   readonly #topicId: string;
   readonly #partition: number;
@@ -35,7 +35,7 @@ export class SimulatedProducer {
   #underWay = 0;
   #failed = false;
 
-  constructor(world: LogWorld, id: number, topicId: string, partition: number, idempotent: boolean) {
+  constructor(world: Simulation, id: number, topicId: string, partition: number, idempotent: boolean) {
     this.#world = world;
     this.#id = id;
     this.#topicId = topicId;
@@ -196,6 +196,6 @@ export class SimulatedProducer {
       this.#mustBumpEpoch = true;
       return;
     }
-    checker.violation(`${this.name}: ${error.code}: ${error.message} (exactly once)`);
+    checker.violation('exactly once', `${this.name}: ${error.code}: ${error.message}`);
   }
 }

@@ -1,0 +1,110 @@
+import type { Mutant } from './mutant.ts';
+
+/** Rules of hand-over, takeover and the manifest's compare-and-swap (log.md P1, P4). */
+export const manifestMutants = {
+  sealOnHandover: {
+    breaks: 'a session that is not dead is fenced to get one of its groups',
+    edits: [
+      {
+        file: 'log/acquire.ts',
+        find: `      if (!isDeadSid(await request.refreshCluster(), open.sid)) return { kind: 'wait', ownerSid: open.sid };\n`,
+        replace: ``,
+      },
+    ],
+  },
+  noSeal: {
+    breaks: 'a takeover takes the first hole for the end and writes no FENCE there',
+    edits: [
+      {
+        file: 'log/dead-session.ts',
+        find: `      const seal = await this.#fence(await this.#firstHole(start), note);\n`,
+        replace: `      const seal = await this.#firstHole(start);\n`,
+      },
+    ],
+  },
+  noTrimValidate: {
+    breaks: 'the trim is not read again after the FENCE stands',
+    edits: [
+      {
+        file: 'log/dead-session.ts',
+        find: `      const trimAfter = await this.readTrim();\n`,
+        replace: `      const trimAfter = trim;\n`,
+      },
+    ],
+  },
+  sealPastFence: {
+    breaks: 'the search for the end of a session goes on after a FENCE that is there already',
+    edits: [
+      {
+        file: 'log/dead-session.ts',
+        find: `        if (content.kind === 'ended') return slot;\n`,
+        replace: `        if (content.kind === 'ended') slot += 1;\n        if (content.kind === 'ended') continue;\n`,
+      },
+    ],
+  },
+  releaseInflight: {
+    breaks: 'a release does not wait for the slots of the group that are under way',
+    edits: [
+      {
+        file: 'log/release.ts',
+        find: `  await drained(group, assembler);\n`,
+        replace: ``,
+      },
+    ],
+  },
+  releaseUnflushed: {
+    breaks: 'a release does not flush what was written after the first flush',
+    edits: [
+      {
+        file: 'log/release.ts',
+        find: `  await group.exclusive(async () => {
+    await flushGroup(group, context);
+`,
+        replace: `  await group.exclusive(async () => {\n`,
+      },
+    ],
+  },
+  releaseAtNextSlot: {
+    breaks: 'a release closes the run at the next slot instead of flushing the rest',
+    edits: [
+      {
+        file: 'log/release.ts',
+        find: `  await group.exclusive(async () => {
+    await flushGroup(group, context);
+`,
+        replace: `  await group.exclusive(async () => {\n`,
+      },
+      {
+        file: 'log/release.ts',
+        find: `      runs: manifest.runs.filter((run) => run.sid !== session.sid),\n`,
+        replace: `      runs: manifest.runs.map((run) => (run.to === undefined ? { ...run, to: session.nextSlot } : run)),\n`,
+      },
+    ],
+  },
+  reAcquireForgotten: {
+    breaks: 'a group that was given back while it was being released is not acquired again',
+    edits: [{ file: 'log/log-session.ts', find: `      this.#returned(id);\n`, replace: `` }],
+  },
+  casIgnoresVersion: {
+    breaks: 'a compare-and-swap puts without its condition',
+    edits: [
+      {
+        file: 'store/compare-and-swap.ts',
+        find: `      : store.put(key, bytes, { ifMatch: expected, id, signal }),\n`,
+        replace: `      : store.put(key, bytes, { id, signal }),\n`,
+      },
+    ],
+  },
+  assumeCasOk: {
+    breaks: 'a compare-and-swap whose outcome is unknown counts as applied',
+    edits: [
+      {
+        file: 'store/compare-and-swap.ts',
+        find: `    const failure = put instanceof StoreError ? put : contradiction(store, key);\n`,
+        replace: `    if (put instanceof StoreError && put.landed === 'maybe') return { kind: 'applied', etag: 'assumed', bytes };
+    const failure = put instanceof StoreError ? put : contradiction(store, key);
+`,
+      },
+    ],
+  },
+} as const satisfies Record<string, Mutant>;
