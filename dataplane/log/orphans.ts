@@ -2,6 +2,7 @@ import { listAll } from '../store/list-all.ts';
 import {
   groupPrefix,
   parsePageKey,
+  parseSegmentObject,
   parseSegmentKey,
   parseSnapshotKey,
   segmentPrefix,
@@ -15,8 +16,9 @@ import { referencedObjects } from './retention.ts';
  * `OwnedGroup.exclusive`.
  *
  * Safe without any waiting: objects of older epochs can never be referenced again, since the CAS that would do it needs an
- * ETag that is gone; and of our own epoch nothing is being uploaded, because uploads happen inside `exclusive` too. An
- * upload that lands late is an orphan again and goes next time.
+ * ETag that is gone; and of our own epoch nothing is being uploaded, because uploads happen inside `exclusive` too. Objects
+ * of *newer* epochs stay: there are some when we have been taken over without knowing it yet. An upload that lands late is
+ * an orphan again and goes next time.
  */
 export async function deleteOrphans(group: OwnedGroup, context: LogContext): Promise<number> {
   const { store } = context;
@@ -28,14 +30,24 @@ export async function deleteOrphans(group: OwnedGroup, context: LogContext): Pro
   const { segments, pages } = await referencedObjects(manifest, context, signal);
   const orphans = listed.filter((key) => {
     const segment = parseSegmentKey(key);
-    if (segment !== undefined) return !segments.has(segment.object);
+    if (segment !== undefined) {
+      const { object } = segment;
+      return !segments.has(object) && (parseSegmentObject(object)?.epoch ?? Infinity) <= manifest.epoch;
+    }
     const page = parsePageKey(key);
-    if (page !== undefined) return !pages.has(page.object);
+    if (page !== undefined) return !pages.has(page.object) && epochOf(page.object, 2) <= manifest.epoch;
     const snapshot = parseSnapshotKey(key);
-    return snapshot !== undefined && snapshot.object !== manifest.snapshot?.object;
+    if (snapshot === undefined || snapshot.object === manifest.snapshot?.object) return false;
+    return epochOf(snapshot.object, 1) <= manifest.epoch;
   });
   if (orphans.length > 0) await store.deleteMany(orphans, { signal });
   return orphans.length;
+}
+
+/** The epoch in `page-<n>-<epoch>-<sid8>` or `snap-<epoch>-<sid8>-<seq>`; of any other name: newer than all. */
+function epochOf(object: string, part: number): number {
+  const epoch = Number(object.split('-')[part]);
+  return Number.isSafeInteger(epoch) ? epoch : Infinity;
 }
 
 /**
