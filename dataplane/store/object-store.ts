@@ -6,7 +6,8 @@ import type { StoreError } from './errors.ts';
  *
  * What callers may rely on (S3's consistency model; `firn probe` checks a real store for it):
  *  - A PUT is atomic: readers see the whole old or the whole new object, at once and from everywhere.
- *  - Of any number of concurrent PUTs with `ifAbsent`, or with the same `ifMatch`, at most one takes effect.
+ *  - Of any number of concurrent PUTs with `ifAbsent`, or with the same `ifMatch`, at most one takes effect; with `ifMatch`
+ *    provided that the bytes differ from all that the object held before (an ETag may be a hash of them).
  *  - GET, HEAD and LIST see every write that had completed before they began.
  *
  * What they may not: conditional DELETE, `If-Match: *`, the order of LIST, or that an ETag is a hash.

@@ -78,13 +78,16 @@ export function describeRaces(promise: Declare, rounds: number): void {
     },
   );
 
+  let puts = 0;
   async function put(
     store: ObjectStore,
     key: string,
     racer: number,
     condition: { ifAbsent: true } | { ifMatch: ETag },
   ): Promise<{ result: PutResult; check: () => Promise<void> }> {
-    const body = new Uint8Array(500 + racer).fill(racer);
+    // Never the same bytes twice: an ETag may be a hash of them, and the old version's would then be back.
+    puts += 1;
+    const body = new Uint8Array(500 + puts).fill(racer);
     const result = await store.put(key, body, { ...condition, id: `racer ${racer}` }).catch(ifConflict);
     const check = async (): Promise<void> => {
       const object = await found(store.get(key));
