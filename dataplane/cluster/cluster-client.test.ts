@@ -275,16 +275,18 @@ test('a mint whose outcome was not waited for is repeated with the same session'
   });
 });
 
-test('a refused mint leaves the session as it was', async () => {
+test('a refused mint leaves the session, and the changes that wait with it, as they were', async () => {
   const { time, joined } = world();
   await time.drive(async () => {
     const one = await joined(1);
-    const mint = await one.change((state) => mintSid(state, { id: 1, deadSid: sid(1), newSid: sid(11) }), {
+    const minting = one.change((state) => mintSid(state, { id: 1, deadSid: sid(1), newSid: sid(11) }), {
       newSession: sid(11),
     });
+    const creating = one.change(create('orders', 1));
+    const mint = await minting;
     assert(mint.kind === 'refused' && mint.refused.reason === 'SESSION_ALIVE');
+    assertApplied(await creating);
     assert.equal(one.sid, sid(1));
-    assertApplied(await one.change(create('orders', 1)));
   });
 });
 
