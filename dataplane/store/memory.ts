@@ -19,6 +19,7 @@ import type {
   PutOptions,
   PutResult,
 } from './object-store.ts';
+import { compareUtf8 } from './utf8-order.ts';
 
 const streamPieceBytes = 64 * 1024;
 
@@ -33,7 +34,7 @@ export class MemoryObjects {
   readonly byKey: Map<string, StoredObject> = new Map();
   /** How many objects lie below each `/`-prefix. */
   readonly #folders: Map<string, number> = new Map();
-  #sorted: readonly { readonly key: string; readonly order: Buffer }[] | undefined;
+  #sorted: readonly string[] | undefined;
   #writes = 0;
 
   set(key: string, bytes: Uint8Array, id: string | undefined, lastModifiedMs: number): ETag {
@@ -56,10 +57,8 @@ export class MemoryObjects {
 
   /** All keys in UTF-8 byte order. */
   sortedKeys(): readonly string[] {
-    this.#sorted ??= [...this.byKey.keys()]
-      .map((key) => ({ key, order: Buffer.from(key) }))
-      .sort((a, b) => a.order.compare(b.order));
-    return this.#sorted.map(({ key }) => key);
+    this.#sorted ??= [...this.byKey.keys()].sort(compareUtf8);
+    return this.#sorted;
   }
 
   #count(key: string, change: 1 | -1): void {
@@ -162,7 +161,7 @@ class MemoryStore implements ObjectStore {
     const after = laterOf(options.startAfter, options.continuation);
     const keys = this.#objects
       .sortedKeys()
-      .filter((key) => key.startsWith(prefix) && (after === undefined || isAfter(key, after)));
+      .filter((key) => key.startsWith(prefix) && (after === undefined || compareUtf8(key, after) > 0));
     const page = keys.slice(0, options.maxKeys ?? 1000);
     const objects = page.flatMap((key) => {
       const stored = this.#objects.byKey.get(key);
@@ -252,11 +251,7 @@ function parentsOf(key: string): string[] {
   return parents;
 }
 
-function isAfter(key: string, other: string): boolean {
-  return Buffer.compare(Buffer.from(key), Buffer.from(other)) > 0;
-}
-
 function laterOf(a: string | undefined, b: string | undefined): string | undefined {
   if (a === undefined || b === undefined) return a ?? b;
-  return isAfter(a, b) ? a : b;
+  return compareUtf8(a, b) > 0 ? a : b;
 }
