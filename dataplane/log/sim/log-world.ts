@@ -1,4 +1,4 @@
-import { extendGroups } from '../../cluster/partition-groups.ts';
+import { extendGroups, groupsOf } from '../../cluster/partition-groups.ts';
 import type { ClusterState } from '../../cluster/cluster-state.ts';
 import { createTopic } from '../../cluster/topic-changes.ts';
 import type { Cancel } from '../../runtime/runtime.ts';
@@ -18,6 +18,8 @@ import { drawProfile } from './profile.ts';
 import type { SimulationProfile } from './profile.ts';
 import type { Simulation } from './simulation.ts';
 import type { Invariant } from './violation.ts';
+import type { ReadGroup } from './zone-reader.ts';
+import { SimulatedZoneReader } from './zone-reader.ts';
 import { brokenInvariant, InvariantViolation } from './violation.ts';
 
 export interface SeedResult {
@@ -198,10 +200,21 @@ export class LogWorld implements Simulation {
       for (let partition = 0; partition < partitions; partition += 1)
         if (random.chance(0.6)) new SimulatedConsumer(this, topicId, partition).start();
     }
+    new SimulatedZoneReader(this, 'zone-reader', this.#groupsToRead()).start();
     const chaos = new Chaos(this);
     chaos.start();
     await this.time.run({ untilMs: this.time.nowMs + profile.trafficMs });
     await this.#calmDown(chaos);
+  }
+
+  #groupsToRead(): readonly ReadGroup[] {
+    const topics = [...(this.checker.cluster?.topics.values() ?? [])];
+    return topics.flatMap((topic) =>
+      groupsOf(topic).map(({ id, firstPartition, count }) => {
+        const partitions = Array.from({ length: count }, (_, index) => firstPartition + index);
+        return { id, topicId: topic.topicId, partitions };
+      }),
+    );
   }
 
   /** Liveness: once the faults have stopped, every group gets an owner, every producer finishes, everything can be read. */

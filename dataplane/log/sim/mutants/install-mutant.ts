@@ -19,7 +19,8 @@ export function installMutant(mutant: Mutant): () => void {
       const file = path.relative(dataplane, fileURLToPath(url)).replaceAll(path.sep, '/');
       if (!mutant.edits.some((edit) => edit.file === file)) return loaded;
       const { source } = loaded;
-      if (source === undefined || source === null) throw new Error(`dataplane/${file} was loaded without its source`);
+      if (source === undefined || source === null)
+        throw new Error(`dataplane/${file} was loaded without its source`);
       toLoad.delete(file);
       const text = typeof source === 'string' ? source : new TextDecoder().decode(source);
       return { ...loaded, source: mutate(text, file, mutant.edits) };

@@ -46,8 +46,8 @@ export const slotMutants = {
     edits: [
       {
         file: 'log/session.ts',
-        find: `        else void this.#resolve412(write);\n`,
-        replace: `        else this.#durable(write);\n`,
+        find: `this.#resolve412(write)`,
+        replace: `Promise.resolve(this.#durable(write))`,
       },
     ],
   },
@@ -85,7 +85,8 @@ export const slotMutants = {
     ],
   },
   skipSlot: {
-    breaks: 'after a failed attempt the blocks go into the next slot instead, and the failed one is forgotten',
+    breaks:
+      'after a failed attempt the blocks go into the next slot instead, and the failed one is forgotten',
     edits: [
       {
         file: 'log/session.ts',
@@ -94,17 +95,11 @@ export const slotMutants = {
       },
       {
         file: 'log/session.ts',
-        find: `      if (!write.durable && this.#state === 'live') this.#attempt(write);
-    });
-  }
-`,
-        replace: `      if (write.durable || this.#state !== 'live') return;
-      write.again();
-      write.onDurable = () => undefined;
-      this.#durable(write);
-    });
-  }
-`,
+        find: `if (!write.durable && this.#state === 'live') this.#attempt(write);`,
+        replace: `if (write.durable || this.#state !== 'live') return;
+        write.again();
+        write.onDurable = () => undefined;
+        this.#durable(write);`,
       },
     ],
   },
