@@ -24,7 +24,10 @@ import { defaultLogOptions } from './options.ts';
 import { PartitionReader } from './read/partition-reader.ts';
 import type { ReadResult } from './read/partition-reader.ts';
 import { WalSession } from './session.ts';
-import { moveLogStart } from './retention.ts';
+import { deleteOrphans } from './orphans.ts';
+import type { OwnedGroup } from './owned-group.ts';
+import { applyRetention, moveLogStart, retentionLimits } from './retention.ts';
+import type { RetentionLimits } from './retention.ts';
 import { sweepDeadSessions } from './sweep.ts';
 import { WalReader } from './wal-reader.ts';
 
@@ -63,6 +66,7 @@ export class BrokerLog {
   readonly #reader: PartitionReader;
   readonly #stopped = new AbortController();
   readonly #sweptClean = new Set<string>();
+  readonly #cleanedUp = new WeakSet<OwnedGroup>();
   readonly #timers = new Set<Cancel>();
   readonly #serving = new Map<string, number>();
   readonly #deleted = new Set<string>();
@@ -121,6 +125,7 @@ export class BrokerLog {
     });
     await this.#openSession('start');
     this.#every(this.#options.housekeepingIntervalMs, () => this.#log?.housekeeping());
+    this.#every(this.#options.retentionCheckIntervalMs, () => this.retain());
     this.#every(this.#options.sweepIntervalMs, () => this.sweep());
   }
 
@@ -329,6 +334,26 @@ export class BrokerLog {
       this.#timers.add(cancel);
     };
     arm();
+  }
+
+  /** Applies retention to all owned groups; cleans up behind the previous owner of those that are new here. */
+  async retain(): Promise<void> {
+    const log = this.#log;
+    if (log?.session.live !== true) return;
+    const topics = new Map<string, RetentionLimits>();
+    for (const { topicId, configs } of this.cluster.current?.topics.values() ?? []) {
+      topics.set(topicId, retentionLimits(configs));
+    }
+    for (const group of log.groups) {
+      const limits = topics.get(group.manifest.topicId);
+      if (group.phase !== 'serving' || limits === undefined) continue;
+      await group.exclusive(async () => {
+        await applyRetention(group, limits, this.context);
+        if (this.#cleanedUp.has(group)) return;
+        await deleteOrphans(group, this.context);
+        this.#cleanedUp.add(group);
+      });
+    }
   }
 
   /** One sweep of dead sessions' slots. */

@@ -33,8 +33,10 @@ export interface LogOptions {
   readonly maxMessageBytes: number;
   /** Producer state is dropped after this long without a batch (Kafka's `producer.id.expiration.ms`), by slot time. */
   readonly producerIdExpirationMs: number;
-  /** How often trim, retention and orphan clean-up look for work. */
+  /** How often flush, trim and checkpoint look for work. */
   readonly housekeepingIntervalMs: number;
+  /** How often `retention.ms` and `retention.bytes` are applied (Kafka's `log.retention.check.interval.ms`). */
+  readonly retentionCheckIntervalMs: number;
   /** How often this broker looks for unreachable slots of dead sessions. */
   readonly sweepIntervalMs: number;
   /** Groups acquired at a time. */
@@ -70,6 +72,7 @@ export const defaultLogOptions: LogOptions = {
   maxMessageBytes: 1024 * 1024 + 12,
   producerIdExpirationMs: 86_400_000,
   housekeepingIntervalMs: 5_000,
+  retentionCheckIntervalMs: 300_000,
   sweepIntervalMs: 300_000,
   acquireConcurrency: 64,
   replayConcurrency: 32,

@@ -24,13 +24,51 @@ export function retainedFrom(
   let total = segments.reduce((sum, ref) => sum + ref.sizeBytes, unflushedBytes);
   let from: number | undefined;
   for (const ref of segments) {
-    const tooOld = limits.retentionMs >= 0 && nowMs - ref.maxTimestampMs > limits.retentionMs;
+    // Records without time stamps (-1) have no age.
+    const tooOld =
+      limits.retentionMs >= 0 && ref.maxTimestampMs >= 0 && nowMs - ref.maxTimestampMs > limits.retentionMs;
     const tooMuch = limits.retentionBytes >= 0 && total - ref.sizeBytes >= limits.retentionBytes;
     if (!tooOld && !tooMuch) break;
     total -= ref.sizeBytes;
     from = ref.endOffset;
   }
   return from;
+}
+
+/** Kafka's defaults: seven days, any size. Settings that are no numbers were refused when the topic got them. */
+export function retentionLimits(configs: Readonly<Record<string, string>>): RetentionLimits {
+  const policy = configs['cleanup.policy'] ?? 'delete';
+  if (!policy.split(',').some((word) => word.trim() === 'delete'))
+    return { retentionMs: -1, retentionBytes: -1 };
+  return {
+    retentionMs: Number(configs['retention.ms'] ?? 604_800_000),
+    retentionBytes: Number(configs['retention.bytes'] ?? -1),
+  };
+}
+
+/** Applies the limits to all partitions of a group; call inside `OwnedGroup.exclusive`. */
+export async function applyRetention(
+  group: OwnedGroup,
+  limits: RetentionLimits,
+  context: LogContext,
+): Promise<void> {
+  if (limits.retentionMs < 0 && limits.retentionBytes < 0) return;
+  const nowMs = context.runtime.wallMs();
+  const targets = new Map<number, number>();
+  for (const partition of group.manifest.partitions) {
+    const pages = await Promise.all(
+      partition.pages.map((page) => readPage(group.id, page, context, group.session.signal)),
+    );
+    const segments = [...pages.flat(), ...partition.segments];
+    const owned = group.partitions.get(partition.partition);
+    const unflushed = (owned?.tail ?? []).reduce(
+      (sum, block) => (block.flushed ? sum : sum + block.entry.sizeBytes),
+      0,
+    );
+    const from = retainedFrom(segments, unflushed, limits, nowMs);
+    if (from !== undefined && from > partition.logStart) targets.set(partition.partition, from);
+  }
+  if (targets.size > 0) await moveLogStart(group, targets, context);
 }
 
 /**
