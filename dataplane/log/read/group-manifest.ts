@@ -16,7 +16,7 @@ import { verifiedTwice } from './verified-get.ts';
 export interface KnownManifest {
   readonly manifest: Manifest;
   readonly etag: ETag;
-  readonly trims: Map<string, number>;
+  readonly trims: Map<string, Promise<number>>;
 }
 
 /** Keeps a group's manifest, and reads it again (`If-None-Match`) when something contradicts it. */
@@ -78,25 +78,29 @@ export class GroupManifest {
     if (missing === undefined) return false;
     // A trim passes a block only after a manifest has moved it to segments. Should both have happened since we read the
     // manifest, the block behind the trim begins above the expected offset, and we come back here.
-    const trim = await this.#readTrim(missing.sid, signal);
-    known.trims.set(missing.sid, trim);
-    return trim > missing.slot;
+    known.trims.delete(missing.sid);
+    return (await this.trim(known, missing.sid, signal)) > missing.slot;
   }
 
   /** The trim of a session, read once for each version of the manifest. */
   async trim(known: KnownManifest, sid: string, signal: AbortSignal | undefined): Promise<number> {
-    const kept = known.trims.get(sid);
-    if (kept !== undefined) return kept;
-    const trim = await this.#readTrim(sid, signal);
-    known.trims.set(sid, trim);
-    return trim;
+    let trim = known.trims.get(sid);
+    if (trim === undefined) {
+      const reading = this.#readTrim(sid);
+      known.trims.set(sid, reading);
+      reading.catch(() => {
+        if (known.trims.get(sid) === reading) known.trims.delete(sid);
+      });
+      trim = reading;
+    }
+    return await untilAborted(trim, signal);
   }
 
-  async #readTrim(sid: string, signal: AbortSignal | undefined): Promise<number> {
+  async #readTrim(sid: string): Promise<number> {
     const key = trimKey(sid);
     this.counters.trimReads += 1;
     return await verifiedTwice(async () => {
-      const found = await this.#store.get(key, { signal });
+      const found = await this.#store.get(key);
       return found.kind === 'found' ? decodeTrim(found.body, key) : 0;
     }, this.counters);
   }
@@ -110,7 +114,7 @@ export class GroupManifest {
       return {
         manifest: decodeManifest(found.body, this.#key),
         etag: found.info.etag,
-        trims: new Map<string, number>(),
+        trims: new Map<string, Promise<number>>(),
       };
     }, this.counters);
     if (known === 'unchanged') {
