@@ -1,3 +1,4 @@
+import { LogError } from '../errors.ts';
 import type { BlockEntry } from '../format/container.ts';
 import { slotKey } from '../format/keys.ts';
 import type { Manifest, Run } from '../format/manifest.ts';
@@ -77,7 +78,7 @@ export class WalWalk {
    * Yields the blocks of a partition that end at or after `offset` (at or above `segmentEnd`), in order.
    *
    * @param mayWait false: go on only with what is in memory, else end with 'more'
-   * @throws LogError CORRUPT_LOG when bytes of a slot do not match their checksums
+   * @throws LogError CORRUPT_LOG when the index of a slot does not match its checksums
    */
   async *blocks(
     known: KnownManifest,
@@ -125,6 +126,10 @@ export class WalWalk {
           this.#remember(partition, { sid: run.sid, from: run.from, slot, offset: entry.baseOffset });
           const bytes = await this.#blockBytes(run, slot, entry, signal);
           if (bytes === 'gone') return missingSlot(run, slot, 'absent');
+          if (bytes instanceof LogError) {
+            // Since its index was read the slot may have been trimmed, and a FENCE that came too late may stand there now.
+            return { kind: 'doubt', what: bytes.message, missing: { sid: run.sid, slot } };
+          }
           yield { key: slotKey(run.sid, slot), entry, bytes };
         }
       }
@@ -170,13 +175,13 @@ export class WalWalk {
     return content;
   }
 
-  /** Reads a block; those of the same partition in the next slots that are known, ahead. */
+  /** Reads a block; those of the same partition in the next slots that are known, ahead. An error: its bytes are not there. */
   async #blockBytes(
     run: Run,
     slot: number,
     entry: BlockEntry,
     signal: AbortSignal | undefined,
-  ): Promise<Uint8Array | 'gone'> {
+  ): Promise<Uint8Array | 'gone' | LogError> {
     const reading = this.#cold.slotBlock(run.sid, slot, entry, signal);
     for (let next = slot + 1; next < slot + maxWidth; next++) {
       const content = this.#cold.keptSlot(run.sid, next);
@@ -186,7 +191,10 @@ export class WalWalk {
           this.#cold.slotBlockAhead(run.sid, next, other);
       }
     }
-    return await reading;
+    return await reading.catch((error: unknown) => {
+      if (error instanceof LogError && error.code === 'CORRUPT_LOG') return error;
+      throw error;
+    });
   }
 }
 
