@@ -4,6 +4,7 @@ import type { ClusterState } from '../../cluster/cluster-state.ts';
 import { groupsOf } from '../../cluster/partition-groups.ts';
 import { moveAway, reassign } from '../../cluster/reassign.ts';
 import { deleteOrphans } from '../orphans.ts';
+import { Ambush } from './ambush.ts';
 import type { BrokerNode } from './broker-node.ts';
 import type { Simulation } from './simulation.ts';
 import type { ChaosKind } from './profile.ts';
@@ -15,10 +16,20 @@ import type { ChaosKind } from './profile.ts';
 export class Chaos {
   readonly #world: Simulation;
   #isOver = false;
+  readonly #ambush: Ambush;
   readonly #cutOff = new Set<string>();
 
   constructor(world: Simulation) {
     this.#world = world;
+    this.#ambush = new Ambush(world, {
+      markDead: (node) => {
+        this.#markDead(node);
+      },
+      inside: (node, work) => {
+        this.#inside(node, work);
+      },
+      isOver: () => this.#isOver,
+    });
   }
 
   start(): void {
@@ -26,6 +37,7 @@ export class Chaos {
     for (const kind of Object.keys(profile.everyMs) as ChaosKind[]) {
       if (Number.isFinite(profile.everyMs[kind])) this.#repeat(kind, profile.everyMs[kind]);
     }
+    this.#ambush.start();
     if (profile.mixedFormats)
       this.#world.after(random.between(0, profile.trafficMs), () => {
         this.#change((state) => raiseFormatVersion(state, state.formatVersion + 1));
@@ -109,6 +121,9 @@ export class Chaos {
       case 'cutOff':
         this.#cut(node);
         return;
+      case 'unaware':
+        this.#ambush.unaware(node);
+        return;
     }
   }
 
@@ -189,6 +204,32 @@ export class Chaos {
       })),
     );
     this.#change((state) => reassign(state, moves));
+  }
+
+  /**
+   * The last change of all gives a group back to a broker that is just releasing it. Nothing that happens later reminds the
+   * broker of it.
+   */
+  lastFlap(): void {
+    const { nodes, random, checker } = this.#world;
+    const owner = nodes.find((node) => node.isAlive && [...(node.log.log?.groups ?? [])].length > 0);
+    const other = nodes.find((node) => node !== owner && node.isAlive);
+    const group = owner === undefined ? undefined : random.pick([...(owner.log.log?.groups ?? [])]);
+    const topic = [...(checker.cluster?.topics ?? [])].find(
+      ([, { topicId }]) => topicId === group?.manifest.topicId,
+    );
+    if (owner === undefined || other === undefined || group === undefined || topic === undefined) return;
+    const moves = [...group.partitions.keys()].map((partition) => ({ topic: topic[0], partition }));
+    for (const to of [other.id, owner.id]) {
+      this.#inside(owner, () =>
+        owner.log.cluster.change((state) =>
+          reassign(
+            state,
+            moves.map((move) => ({ ...move, to })),
+          ),
+        ),
+      );
+    }
   }
 
   #moveAway(node: BrokerNode): void {

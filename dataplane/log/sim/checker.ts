@@ -79,6 +79,11 @@ export class LogChecker {
     return history;
   }
 
+  /** The session that owns a group as of its manifest. */
+  ownerOf(group: string): string | undefined {
+    return this.#manifests.get(group)?.owner?.sid;
+  }
+
   logStart(topicId: string, partition: number): number {
     for (const manifest of this.#manifests.values()) {
       if (manifest.topicId !== topicId) continue;

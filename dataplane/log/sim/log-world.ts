@@ -226,6 +226,9 @@ export class LogWorld implements Simulation {
       if (!this.nodes.some((node) => node.id === id && node.isAlive)) this.startNode(id);
     }
     await this.#until('all groups are served again', 200_000, () => this.#everythingServed());
+    chaos.lastFlap();
+    await this.time.run({ untilMs: this.time.nowMs + 1_000 });
+    await this.#until('all groups are served after a last flap', 200_000, () => this.#everythingServed());
     await this.#until('all producers have finished', 200_000, () => this.producers.every(({ done }) => done));
     this.isOver = true;
     let isReadBack = false;

@@ -104,6 +104,9 @@ export class SimulatedProducer {
     // Answers of one connection come in order, so what is under way is counted from the oldest that is not acknowledged.
     const oldest = this.#batches.findIndex(({ state }) => state !== 'acked');
     if (oldest < 0) return;
+    // Its metadata expires now and then, and whoever answers next may be out of date.
+    if (this.#underWay === 0 && this.#world.random.chance(this.#world.profile.staleMetadata))
+      this.#reconnect();
     for (let index = oldest; index < Math.min(this.#released, oldest + this.#window); index++) {
       const batch = this.#batches[index];
       if (batch?.state === 'waiting') this.#send(batch);

@@ -7,7 +7,7 @@ import type { LogOptions } from '../options.ts';
 
 /** What one seed is about. All of it follows from the seed, so that each seed looks for trouble in another corner. */
 export interface SimulationProfile {
-  readonly name: 'calm' | 'store' | 'process' | 'control' | 'everything';
+  readonly name: 'calm' | 'store' | 'process' | 'control' | 'everything' | 'zombies';
   readonly brokers: number;
   readonly latencies: StoreLatencies;
   readonly faults: SimulatedStoreFaults;
@@ -22,6 +22,10 @@ export interface SimulationProfile {
   /** Half of the seeds expire producers quickly; then a late retry may append twice, and sequences are not checked. */
   readonly expiresProducers: boolean;
   readonly mixedFormats: boolean;
+  /** How often a broker is caught in an {@link Ambush}: per acquisition, and five times as often per trim read. */
+  readonly ambushShare: number;
+  /** How often a producer with nothing under way looks for its leader again. */
+  readonly staleMetadata: number;
 }
 
 export type ChaosKind =
@@ -39,7 +43,8 @@ export type ChaosKind =
   | 'deleteRecords'
   | 'orphans'
   | 'zoneLoss'
-  | 'cutOff';
+  | 'cutOff'
+  | 'unaware';
 
 const never: Record<ChaosKind, number> = {
   kill: Infinity,
@@ -57,6 +62,7 @@ const never: Record<ChaosKind, number> = {
   orphans: Infinity,
   zoneLoss: Infinity,
   cutOff: Infinity,
+  unaware: Infinity,
 };
 
 export function drawProfile(random: VirtualRandom): SimulationProfile {
@@ -70,9 +76,11 @@ export function drawProfile(random: VirtualRandom): SimulationProfile {
     'everything',
     'everything',
     'everything',
-    'everything',
+    'zombies',
+    'zombies',
+    'zombies',
   ] as const);
-  const rough = name === 'store' || name === 'everything';
+  const rough = name === 'store' || name === 'everything' || (name === 'zombies' && random.chance(0.3));
   const scale = random.logBetween(0.3, 3);
   const harm = name === 'process' || name === 'everything' ? 1 : Infinity;
   const moves = name === 'control' || name === 'everything' ? 1 : Infinity;
@@ -91,6 +99,7 @@ export function drawProfile(random: VirtualRandom): SimulationProfile {
     reassign: 350 * moves * scale,
     flap: 1200 * moves * scale,
     moveAway: 2500 * moves * scale,
+    ...(name === 'zombies' ? { unaware: 450, reassign: 200, trim: 60, sweep: 300 } : {}),
   };
   return {
     name,
@@ -106,6 +115,8 @@ export function drawProfile(random: VirtualRandom): SimulationProfile {
     producers: 14,
     expiresProducers: random.chance(0.15),
     mixedFormats: random.chance(0.3),
+    staleMetadata: name === 'zombies' ? 0.3 : 0.02,
+    ambushShare: name === 'zombies' ? 0.05 : 0,
   };
 }
 

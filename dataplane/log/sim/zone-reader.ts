@@ -6,7 +6,7 @@ import { batchesOf } from '../flush.ts';
 import { ColdStore } from '../read/cold-store.ts';
 import { GroupReader } from '../read/group-reader.ts';
 import { defaultLogOptions } from '../options.ts';
-import type { LogWorld } from './log-world.ts';
+import type { Simulation } from './simulation.ts';
 
 /**
  * A process that owns nothing and reads groups from the store alone, as a zone reader does, while their owners flush,
@@ -14,11 +14,11 @@ import type { LogWorld } from './log-world.ts';
  * deliver what was not in the log (invariants 2 and 3 with a stale manifest).
  */
 export class SimulatedZoneReader {
-  readonly #world: LogWorld;
+  readonly #world: Simulation;
   readonly #process: SimulatedProcess;
   readonly #readers: GroupTail[];
 
-  constructor(world: LogWorld, name: string, groups: readonly ReadGroup[]) {
+  constructor(world: Simulation, name: string, groups: readonly ReadGroup[]) {
     this.#world = world;
     this.#process = world.time.process(name);
     const { random, profile } = world;
