@@ -33,7 +33,9 @@ export class DeadSession {
   readonly #signal: AbortSignal;
   readonly #slots = new Map<number, Promise<SlotContent>>();
   readonly #seals: { readonly from: number; readonly seal: number }[] = [];
-  #sealing: Promise<unknown> = Promise.resolve();
+  #sealing: Promise<unknown> | undefined;
+  #trimUnderWay: Promise<number> | undefined;
+  #nextTrim: Promise<number> | undefined;
   #checkpoint: Promise<ReadonlyMap<number, DataSlot>> | undefined;
   #loaded = { from: 0, to: 0 };
   #loading: Promise<unknown> = Promise.resolve();
@@ -45,8 +47,31 @@ export class DeadSession {
     this.#signal = signal;
   }
 
-  /** The session's trim point: no group needs slots below it. Never cached: the owner may be alive and trimming. */
-  async readTrim(): Promise<number> {
+  /**
+   * The session's trim point: no group needs slots below it. Never cached, since the owner may be alive and trimming: the
+   * request begins after the call. All who ask while one is under way share the next: a takeover of thousands of groups
+   * asks for each.
+   */
+  readTrim(): Promise<number> {
+    const underWay = this.#trimUnderWay;
+    if (underWay === undefined) return this.#beginTrim();
+    this.#nextTrim ??= underWay.then(
+      () => this.#beginTrim(),
+      () => this.#beginTrim(),
+    );
+    return this.#nextTrim;
+  }
+
+  #beginTrim(): Promise<number> {
+    this.#nextTrim = undefined;
+    const reading = this.#readTrimNow().finally(() => {
+      if (this.#trimUnderWay === reading) this.#trimUnderWay = undefined;
+    });
+    this.#trimUnderWay = reading;
+    return reading;
+  }
+
+  async #readTrimNow(): Promise<number> {
     const key = trimKey(this.sid);
     const found = await this.#context.store.get(key, { signal: this.#signal });
     return found.kind === 'found' ? decodeTrim(found.body, key) : 0;
@@ -54,15 +79,30 @@ export class DeadSession {
 
   /**
    * Fences the session for a run that needs its slots from `from` on. Returns the seal, and the trim read *after* the
-   * fence stood: slots below it are in no run any more.
+   * fence stood: slots below it are in no run any more. One search and fence at a time; groups for which an earlier one
+   * stands only read the trim.
    */
   async seal(
     from: number,
     note: { readonly group: string; readonly manifestVersion: number; readonly fencer: string },
   ): Promise<{ seal: number; trim: number }> {
-    const run = this.#sealing.then(() => this.#sealFrom(from, note));
-    this.#sealing = run.catch(() => undefined);
-    return run;
+    for (;;) {
+      // Only seals that stood before the trim was asked for: the trim must not be older than the fence.
+      const standing = [...this.#seals];
+      if (standing.length > 0) {
+        const trim = await this.readTrim();
+        const known = sealOf(standing, Math.max(from, trim));
+        if (known !== undefined) return { seal: known, trim };
+      }
+      if (this.#sealing === undefined) {
+        const run = this.#sealFrom(from, note).finally(() => {
+          this.#sealing = undefined;
+        });
+        this.#sealing = run;
+        return await run;
+      }
+      await this.#sealing.catch(() => undefined);
+    }
   }
 
   async #sealFrom(
@@ -72,8 +112,8 @@ export class DeadSession {
     let trim = await this.readTrim();
     for (;;) {
       const start = Math.max(from, trim);
-      const known = this.#seals.find((candidate) => candidate.from <= start && start <= candidate.seal);
-      if (known !== undefined) return { seal: known.seal, trim };
+      const known = sealOf(this.#seals, start);
+      if (known !== undefined) return { seal: known, trim };
       const seal = await this.#fence(await this.#firstHole(start), note);
       // The hole may have been made by the owner's own clean-up between our two reads; a fence there fences nothing.
       const trimAfter = await this.readTrim();
@@ -273,6 +313,13 @@ export class DeadSession {
       covered.set(slot.slot, { kind: 'data', timeMs: slot.writerTimeMs, ...slot });
     return covered;
   }
+}
+
+function sealOf(
+  seals: readonly { readonly from: number; readonly seal: number }[],
+  start: number,
+): number | undefined {
+  return seals.find((candidate) => candidate.from <= start && start <= candidate.seal)?.seal;
 }
 
 function missing(key: string, kind: 'absent' | 'ended', to: number): string {
