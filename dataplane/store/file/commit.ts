@@ -70,6 +70,8 @@ export interface CommitParts extends Ground {
   readonly newToken: () => string;
 }
 
+export type Known = 'absent, no chain' | 'nothing';
+
 /** Puts prepared versions in their place, and deletes objects. */
 export class Commits {
   readonly #parts: CommitParts;
@@ -79,15 +81,22 @@ export class Commits {
   }
 
   /**
+   * @param known what the key was found to hold earlier in the same call, if it was looked at
    * @param mayCommit throws when the call was given up; asked right before every step that others can see
    */
   async write(
     key: string,
     version: PreparedVersion,
     condition: Condition,
+    known: Known,
     call: Call,
     mayCommit: () => void,
   ): Promise<'written' | 'condition-failed'> {
+    // A creation finds out by itself whether the key still is absent and without a chain.
+    if (known === 'absent, no chain') {
+      mayCommit();
+      if (await this.#create(key, version, call)) return 'written';
+    }
     for (;;) {
       const current = await this.#parts.chains.current(key);
       try {

@@ -23,7 +23,7 @@ import type { Call } from '../request-checks.ts';
 import { compareUtf8 } from '../utf8-order.ts';
 import { removeClient } from './clients.ts';
 import { Commits, holds } from './commit.ts';
-import type { Condition, Removal } from './commit.ts';
+import type { Condition, Known, Removal } from './commit.ts';
 import { deleteAll } from './delete-all.ts';
 import { unlessErrno } from './file-system.ts';
 import type { FileSystem } from './file-system.ts';
@@ -82,7 +82,8 @@ export class FileStore implements ObjectStore {
       checkPut(call, options);
       checkReserved(call);
       const condition = conditionOf(options);
-      if (!(await this.#mayHold(key, condition))) return { kind: 'condition-failed' };
+      const known = await this.#lookAhead(key, condition);
+      if (known === 'condition-failed') return { kind: 'condition-failed' };
       check();
       const signals = [this.#closing.signal, ...(options.signal === undefined ? [] : [options.signal])];
       const version = await this.#temporaryFiles.prepare(
@@ -94,15 +95,16 @@ export class FileStore implements ObjectStore {
       );
       let placed = true;
       try {
-        const kind = await this.#commits.write(key, version, condition, call, check);
+        const kind = await this.#commits.write(key, version, condition, known, call, check);
         placed = kind === 'written';
         return kind === 'written' ? { kind, etag: version.token as ETag } : { kind };
       } catch (error) {
         placed = !(error instanceof StoreError) || error.landed === 'maybe';
         throw error;
       } finally {
-        const done = placed ? this.#temporaryFiles.release(version) : this.#temporaryFiles.discard(version);
-        await done.catch(() => undefined); // Swept later, see `clients.ts`.
+        // Whatever this leaves behind is swept later, see `clients.ts`.
+        if (placed) this.#track(this.#temporaryFiles.release(version));
+        else await this.#temporaryFiles.discard(version).catch(() => undefined);
       }
     });
   }
@@ -208,7 +210,8 @@ export class FileStore implements ObjectStore {
   /** Rejects the calls under way and waits until none of them touches the directory any more. */
   async close(): Promise<void> {
     this.#closing.abort();
-    await Promise.allSettled(this.#running);
+    // A call that ends may leave work of its own.
+    while (this.#running.size > 0) await Promise.allSettled(this.#running);
     await Promise.all([...this.#readers].map((reader) => reader.close()));
     const { fs, metadataLinks } = this.#ground;
     await removeClient(fs, metadataLinks, this.#temporaryFiles.folder).catch(() => undefined); // Swept later.
@@ -230,11 +233,7 @@ export class FileStore implements ObjectStore {
     };
     check();
     const running = work(check);
-    this.#running.add(running);
-    const ended = (): void => {
-      this.#running.delete(running);
-    };
-    running.then(ended, ended);
+    this.#track(running);
     try {
       return await untilAborted(untilAborted(running, signal), this.#closing.signal);
     } catch (error) {
@@ -243,13 +242,23 @@ export class FileStore implements ObjectStore {
     }
   }
 
+  /** Notes work that `close` has to wait for, whether it succeeds or not. */
+  #track(work: Promise<unknown>): void {
+    this.#running.add(work);
+    const ended = (): void => {
+      this.#running.delete(work);
+    };
+    work.then(ended, ended);
+  }
+
   /** Spares a put that is lost already the writing of its body. */
-  async #mayHold(key: string, condition: Condition): Promise<boolean> {
-    if (condition.kind === 'none') return true;
+  async #lookAhead(key: string, condition: Condition): Promise<Known | 'condition-failed'> {
+    if (condition.kind === 'none') return 'nothing';
     const current = await this.#ground.chains.current(key);
     if (current.kind === 'present') await current.object.file.close();
     else if (condition.kind === 'token') await this.#assertThere();
-    return holds(condition, current);
+    if (!holds(condition, current)) return 'condition-failed';
+    return current.kind === 'absent' && current.version === undefined ? 'absent, no chain' : 'nothing';
   }
 
   async #open(
