@@ -1,0 +1,247 @@
+import assert from 'node:assert/strict';
+import { ChangeRefused } from '../../cluster/change-refused.ts';
+import type { ClusterState } from '../../cluster/cluster-state.ts';
+import { createTopic } from '../../cluster/topic-changes.ts';
+import { buildBatch } from '../../protocol/record-batch-builder.ts';
+import type { SimulatedProcess } from '../../runtime/simulated-process.ts';
+import { VirtualTime } from '../../runtime/virtual-time.ts';
+import { createMemoryStore, MemoryObjects } from '../../store/memory.ts';
+import type { ObjectStore } from '../../store/object-store.ts';
+import { noFaults } from '../../store/simulated/faults.ts';
+import { localLatencies } from '../../store/simulated/latency.ts';
+import { SimulatedStore } from '../../store/simulated/simulated-store.ts';
+import { BrokerLog } from '../broker-log.ts';
+import type { LogOptions } from '../options.ts';
+
+/** For tests: brokers running the production log in virtual time, and what they leave in a bucket. */
+
+const options: Partial<LogOptions> = {
+  maxLingerMs: 5,
+  flushGroupBytes: 1_000_000_000,
+  flushIntervalMs: 1_000_000_000,
+  ownSegmentBytes: 4_000,
+  checkpointSlots: 4,
+  manifestSegments: 4,
+  housekeepingIntervalMs: 1_000_000_000,
+  sweepIntervalMs: 1_000_000_000,
+  retryBackoffMs: 50,
+};
+
+export interface Problem {
+  readonly what: string;
+  readonly error: unknown;
+  readonly atMs: number;
+}
+
+export class TestCluster {
+  readonly time: VirtualTime;
+  readonly store: SimulatedStore;
+  readonly problems: Problem[] = [];
+  readonly #sequences = new Map<string, number>();
+  #topics = 0;
+
+  constructor(seed: number) {
+    this.time = new VirtualTime({ seed });
+    this.store = new SimulatedStore({
+      environment: this.time.environment,
+      seed,
+      latencies: localLatencies,
+      faults: noFaults,
+      onViolation: (violation) => {
+        this.time.fail(violation);
+      },
+    });
+  }
+
+  /** Starts a broker; resolves when it is registered. */
+  async start(id: number, more: Partial<LogOptions> = {}): Promise<TestBroker> {
+    const process = this.time.process(`broker-${id}`, {});
+    const log = new BrokerLog({
+      store: this.store.connect(process),
+      runtime: process.runtime,
+      identity: {
+        id,
+        zone: `zone-${id}`,
+        address: `broker-${id}:9092`,
+        listeners: {},
+        podUid: `pod-${id}`,
+        version: 'test',
+      },
+      options: { ...options, ...more },
+      pollMs: 50,
+      onProblem: (what, error) => {
+        this.problems.push({ what, error, atMs: this.time.nowMs });
+      },
+      onReplaced: () => undefined,
+    });
+    const broker = new TestBroker(this, process, log);
+    await broker.call(() => log.start());
+    await this.until(() => log.log !== undefined);
+    return broker;
+  }
+
+  async change(
+    broker: TestBroker,
+    change: (state: ClusterState) => ClusterState | ChangeRefused,
+  ): Promise<ClusterState> {
+    const outcome = await broker.call(() => broker.log.cluster.change(change));
+    assert.notEqual(outcome.kind, 'refused', JSON.stringify(outcome));
+    return outcome.state;
+  }
+
+  /** Creates a topic; its id. `groupSize` other than 1 is a layout that the log takes, though topics this small never get it. */
+  async createTopic(broker: TestBroker, name: string, partitions: number, groupSize = 1): Promise<string> {
+    const topicId = (++this.#topics).toString(16).padStart(32, '0');
+    await this.change(broker, (state) => {
+      const created = createTopic(state, { name, topicId, partitions, internal: false, configs: {} });
+      if (created instanceof ChangeRefused) return created;
+      const topic = created.topics.get(name);
+      assert(topic !== undefined);
+      const count = Math.ceil(partitions / groupSize);
+      const kept = [...created.assignments].filter(
+        ([id]) => !id.startsWith(topicId) || Number(id.slice(33)) < count,
+      );
+      const topics = new Map(created.topics).set(name, { ...topic, groups: [[0, partitions, groupSize]] });
+      return { ...created, topics, assignments: new Map(kept) };
+    });
+    return topicId;
+  }
+
+  /** Appends the next batches of one idempotent producer, one slot each, to a partition, wherever it is served. */
+  async append(
+    broker: TestBroker,
+    topicId: string,
+    partition: number,
+    batches: number,
+    valueBytes = 100,
+  ): Promise<void> {
+    await this.until(() => broker.log.log?.served(topicId, partition)?.group.phase === 'serving');
+    const name = `${topicId}/${partition}`;
+    for (let index = 0; index < batches; index++) {
+      const sequence = this.#sequences.get(name) ?? 0;
+      this.#sequences.set(name, sequence + 2);
+      const value = `${name}#${sequence}`.padEnd(valueBytes, '.');
+      const records = [
+        { key: 'a', value, timestampMs: 1_000 + sequence },
+        { key: 'b', value, timestampMs: 1_001 + sequence },
+      ];
+      const batch = buildBatch({
+        records,
+        producerId: 7 + partition,
+        producerEpoch: 0,
+        baseSequence: sequence,
+      });
+      await broker.call(() => broker.log.append(topicId, partition, batch));
+    }
+  }
+
+  async until(condition: () => boolean, limitMs = 120_000): Promise<void> {
+    const { reason } = await this.time.run({ until: condition, untilMs: this.time.nowMs + limitMs });
+    assert.equal(
+      reason,
+      'until',
+      `it did not happen: ${condition.toString()}; problems: ${this.problems.map(({ what, error }) => `${what}: ${String(error)}`).join('; ')}`,
+    );
+  }
+
+  async pass(ms: number): Promise<void> {
+    await this.time.run({ untilMs: this.time.nowMs + ms });
+  }
+
+  /** The bucket as it is now, in memory. */
+  bucket(): TestBucket {
+    const bucket = new TestBucket();
+    for (const key of this.store.keys('')) {
+      const object = this.store.peek(key);
+      if (object !== undefined) bucket.objects.set(key, Uint8Array.from(object.bytes), object.info.id, 1_000);
+    }
+    return bucket;
+  }
+}
+
+export class TestBroker {
+  readonly log: BrokerLog;
+  readonly process: SimulatedProcess;
+  readonly #cluster: TestCluster;
+
+  constructor(cluster: TestCluster, process: SimulatedProcess, log: BrokerLog) {
+    this.#cluster = cluster;
+    this.process = process;
+    this.log = log;
+  }
+
+  get sid(): string {
+    const { sid } = this.log;
+    assert(sid !== undefined);
+    return sid;
+  }
+
+  /** Runs work as this broker's process does, while time passes. */
+  async call<T>(work: () => Promise<T>): Promise<T> {
+    return await this.#cluster.time.drive(
+      () =>
+        new Promise<T>((resolve, reject) => {
+          this.process.receive(() => {
+            work().then(resolve, reject);
+          });
+        }),
+    );
+  }
+
+  async flush(): Promise<void> {
+    const { log } = this.log;
+    assert(log !== undefined);
+    await this.call(async () => {
+      for (const group of log.groups) await log.flush(group);
+    });
+  }
+
+  /** Trim and checkpoint. */
+  async housekeeping(): Promise<void> {
+    await this.call(async () => {
+      await this.log.log?.housekeeping();
+    });
+  }
+
+  kill(): void {
+    this.process.kill();
+  }
+}
+
+/** A bucket in memory that can be damaged. */
+export class TestBucket {
+  readonly objects = new MemoryObjects();
+
+  get keys(): string[] {
+    return [...this.objects.sortedKeys()];
+  }
+
+  open(): ObjectStore {
+    return createMemoryStore({
+      runtime: { wallMs: () => 1_000 },
+      objects: this.objects,
+      name: 'memory:test',
+    });
+  }
+
+  clone(): TestBucket {
+    const clone = new TestBucket();
+    for (const [key, { bytes, info }] of this.objects.byKey) clone.objects.set(key, bytes, info.id, 1_000);
+    return clone;
+  }
+
+  bytes(key: string): Uint8Array {
+    const object = this.objects.byKey.get(key);
+    assert(object !== undefined, `${key} does not exist`);
+    return Uint8Array.from(object.bytes);
+  }
+
+  put(key: string, bytes: Uint8Array): void {
+    this.objects.set(key, bytes, this.objects.byKey.get(key)?.info.id, 1_000);
+  }
+
+  delete(key: string): void {
+    assert(this.objects.byKey.has(key), `${key} does not exist`);
+    this.objects.delete(key);
+  }
+}
