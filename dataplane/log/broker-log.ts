@@ -6,6 +6,7 @@ import { forgetGroups } from '../cluster/topic-changes.ts';
 import { inBackground } from '../runtime/in-background.ts';
 import type { Cancel, Runtime } from '../runtime/runtime.ts';
 import { sleep } from '../runtime/runtime.ts';
+import { untilAborted } from '../store/body.ts';
 import { createOnce } from '../store/create-once.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import { AppendBudget } from './append-budget.ts';
@@ -400,11 +401,12 @@ export class BrokerLog {
   ): Promise<ReadResult> {
     const served = this.#served(topicId, partition);
     const { session } = served.group;
-    if (session.confirmationAgeMs > this.#options.readConfirmationMs) await session.confirm();
+    if (session.confirmationAgeMs > this.#options.readConfirmationMs)
+      await untilAborted(session.confirm(), signal);
     else if (session.confirmationAgeMs > this.#options.readConfirmationMs / 2)
       void session.confirm().catch(() => undefined);
     if (offset > served.partition.highWatermark) {
-      await session.confirm();
+      await untilAborted(session.confirm(), signal);
       if (offset > served.partition.highWatermark) {
         throw new LogError(
           'OFFSET_OUT_OF_RANGE',
@@ -449,11 +451,13 @@ export class BrokerLog {
 
   #served(topicId: string, partition: number): Served {
     const served = this.#log?.served(topicId, partition);
-    if (served === undefined)
+    if (served === undefined) {
+      this.#log?.askFor(topicId, partition);
       throw new LogError(
         'NOT_LEADER_OR_FOLLOWER',
         `this broker does not serve partition ${topicId}/${partition}`,
       );
+    }
     return served;
   }
 }

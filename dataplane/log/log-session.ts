@@ -1,5 +1,5 @@
-import type { ClusterState } from '../cluster/cluster-state.ts';
-import { groupsOf } from '../cluster/partition-groups.ts';
+import type { ClusterState, GroupLayout } from '../cluster/cluster-state.ts';
+import { groupOf, groupsOf } from '../cluster/partition-groups.ts';
 import type { PartitionGroup } from '../cluster/partition-groups.ts';
 import type { BatchHeader } from '../protocol/record-batch.ts';
 import {
@@ -77,8 +77,11 @@ export class LogSession {
   readonly #partitions = new Map<string, Served>();
   /** What `meta/cluster` gives to this broker, as last seen. */
   readonly #assigned = new Map<string, { readonly topicId: string; readonly group: PartitionGroup }>();
+  readonly #layouts = new Map<string, GroupLayout>();
   readonly #acquiring = new Set<string>();
-  readonly #waitingToAcquire: (() => void)[] = [];
+  /** Groups whose acquisition waits for its turn, in order; those that somebody asked for go first. */
+  readonly #waitingToAcquire = new Map<string, () => void>();
+  readonly #askedToAcquire = new Map<string, () => void>();
   #acquiresUnderWay = 0;
   readonly #moving = new Set<string>();
   readonly #flushing = new Set<string>();
@@ -87,6 +90,7 @@ export class LogSession {
   /** Released partitions: an append that was waiting goes on when this changes. */
   readonly #blocked: (() => void)[] = [];
   #wanted: ClusterState | undefined;
+  #draining = false;
 
   constructor(environment: LogSessionEnvironment) {
     this.#environment = environment;
@@ -121,9 +125,11 @@ export class LogSession {
 
   /** Starts what brings the owned groups in line with the cluster state. Call after every change of it; returns at once. */
   reconcile(state: ClusterState, brokerId: number): void {
-    if (!this.session.live) return;
+    if (!this.session.live || this.#draining) return;
     this.#wanted = state;
+    this.#layouts.clear();
     for (const topic of state.topics.values()) {
+      this.#layouts.set(topic.topicId, topic);
       for (const group of groupsOf(topic)) this.#want(state, topic.topicId, group, brokerId);
     }
     for (const topic of state.deletedTopics.values()) {
@@ -161,7 +167,8 @@ export class LogSession {
       for (let failures = 0; this.session.live; failures++) {
         const assignment = this.#wanted?.assignments.get(id);
         if (assignment?.broker !== brokerId) return;
-        const outcome = await this.#withAcquireTurn(() =>
+        if (this.#draining) return;
+        const outcome = await this.#withAcquireTurn(id, () =>
           acquireGroup({
             topicId,
             group,
@@ -198,10 +205,10 @@ export class LogSession {
     }
   }
 
-  async #withAcquireTurn<T>(work: () => Promise<T>): Promise<T> {
+  async #withAcquireTurn<T>(id: string, work: () => Promise<T>): Promise<T> {
     if (this.#acquiresUnderWay >= this.#context.options.acquireConcurrency) {
       await new Promise<void>((resolve) => {
-        this.#waitingToAcquire.push(resolve);
+        this.#waitingToAcquire.set(id, resolve);
       });
     }
     this.#acquiresUnderWay += 1;
@@ -209,8 +216,29 @@ export class LogSession {
       return await work();
     } finally {
       this.#acquiresUnderWay -= 1;
-      this.#waitingToAcquire.shift()?.();
+      this.#nextAcquireTurn();
     }
+  }
+
+  #nextAcquireTurn(): void {
+    for (const queue of [this.#askedToAcquire, this.#waitingToAcquire]) {
+      for (const [id, go] of queue) {
+        queue.delete(id);
+        go();
+        return;
+      }
+    }
+  }
+
+  /** Somebody wants this partition, which is not served yet: its group goes before those that only wait. */
+  askFor(topicId: string, partition: number): void {
+    if (this.#waitingToAcquire.size === 0) return;
+    const layout = this.#layouts.get(topicId);
+    const id = layout === undefined ? undefined : groupOf(layout, partition)?.id;
+    const go = id === undefined ? undefined : this.#waitingToAcquire.get(id);
+    if (id === undefined || go === undefined) return;
+    this.#waitingToAcquire.delete(id);
+    this.#askedToAcquire.set(id, go);
   }
 
   #serve(id: string, group: OwnedGroup, generation: number): void {
@@ -244,6 +272,7 @@ export class LogSession {
   /** The group may have been given back while it was on its way out. */
   #returned(id: string): void {
     const assigned = this.#assigned.get(id);
+    if (this.#draining) return;
     if (assigned === undefined || !this.session.live || this.#groups.has(id) || this.#acquiring.has(id))
       return;
     inBackground(this.#acquire(assigned.topicId, assigned.group, this.#context.broker.id));
@@ -276,8 +305,11 @@ export class LogSession {
 
   #dropMemory(partition: OwnedPartition): void {
     let bytes = 0;
-    for (const block of partition.tail)
+    for (const block of partition.tail) {
       if (!block.flushed && block.pieces !== undefined) bytes += block.entry.sizeBytes;
+      // A flush that is about to end would give the same bytes back once more.
+      block.pieces = undefined;
+    }
     if (bytes > 0) this.#budget.release(bytes);
     partition.tail.length = 0;
   }
@@ -293,7 +325,10 @@ export class LogSession {
     this.#groups.clear();
     this.#partitions.clear();
     for (const wake of this.#blocked.splice(0)) wake();
-    for (const go of this.#waitingToAcquire.splice(0)) go();
+    for (const queue of [this.#askedToAcquire, this.#waitingToAcquire]) {
+      for (const go of queue.values()) go();
+      queue.clear();
+    }
   }
 
   /**
@@ -316,7 +351,9 @@ export class LogSession {
         await new Promise<void>((resolve) => this.#blocked.push(resolve));
         served = this.served(topicId, partition);
       }
-      if (served === undefined || !this.session.live) {
+      // 'gone' for the moment between its last manifest and its removal here: nobody would find what it admits.
+      if (served === undefined || served.group.phase === 'gone' || !this.session.live) {
+        this.askFor(topicId, partition);
         throw this.session.live ? notLeader(topicId, partition) : this.session.deathReason;
       }
       const verdict = this.#idempotence(served.partition, headers);
@@ -338,6 +375,7 @@ export class LogSession {
       this.#count(served.group, bytes.length);
       this.assembler.added(served.partition, bytes.length);
       await served.partition.durable(range.lastOffset);
+      this.#relieve();
       return this.#appended(served.partition, range, timeMs, false);
     } finally {
       if (!admitted) this.#budget.release(bytes.length);
@@ -408,16 +446,27 @@ export class LogSession {
     pending.bytes += sizeBytes;
     this.#pendingBytes.set(group.id, pending);
     if (pending.bytes >= options.flushGroupBytes) inBackground(this.flush(group));
-    else if (this.#budget.usedBytes > options.maxUnflushedBytes / 2) inBackground(this.#flushLargest());
+  }
+
+  get #isUnderPressure(): boolean {
+    return this.#budget.usedBytes > this.#context.options.maxUnflushedBytes / 2;
+  }
+
+  /**
+   * Makes room before appends have to wait. Called when records have become durable (only then can a flush take them),
+   * and when a flush has taken some: with all room taken there may be no other occasion.
+   */
+  #relieve(): void {
+    if (this.#isUnderPressure) inBackground(this.#flushLargest());
   }
 
   async #flushLargest(): Promise<void> {
-    if (this.#flushing.size > 0) return;
+    if (this.#flushing.size >= FLUSHES_AT_A_TIME) return;
     let largest: OwnedGroup | undefined;
     let bytes = 0;
     for (const [id, pending] of this.#pendingBytes) {
       const owned = this.#groups.get(id);
-      if (owned !== undefined && pending.bytes > bytes) {
+      if (owned !== undefined && pending.bytes > bytes && !this.#flushing.has(id)) {
         largest = owned.group;
         bytes = pending.bytes;
       }
@@ -429,16 +478,27 @@ export class LogSession {
   async flush(group: OwnedGroup): Promise<void> {
     if (this.#flushing.has(group.id) || group.phase === 'gone') return;
     this.#flushing.add(group.id);
-    const pending = this.#pendingBytes.get(group.id);
-    this.#pendingBytes.delete(group.id);
+    const beganMs = this.#context.runtime.monotonicMs();
+    const sinceMs = this.#pendingBytes.get(group.id)?.sinceMs ?? beganMs;
     try {
-      await group.exclusive(() => flushGroup(group, this.#context));
+      const { flushedBytes } = await group.exclusive(() => flushGroup(group, this.#context));
+      // What was not durable yet is still to be flushed.
+      this.#recount(group, flushedBytes > 0 ? beganMs : sinceMs);
+      this.#flushing.delete(group.id);
+      if (flushedBytes > 0) this.#relieve();
     } catch (error) {
-      if (pending !== undefined && this.session.live) this.#pendingBytes.set(group.id, pending);
       if (this.session.live) this.#environment.onProblem(`group ${group.id} could not be flushed`, error);
     } finally {
       this.#flushing.delete(group.id);
     }
+  }
+
+  #recount(group: OwnedGroup, sinceMs: number): void {
+    let bytes = group.unflushedBytes();
+    for (const partition of group.partitions.values()) bytes += partition.openBytes;
+    if (bytes > 0 && this.#groups.get(group.id)?.group === group)
+      this.#pendingBytes.set(group.id, { bytes, sinceMs });
+    else this.#pendingBytes.delete(group.id);
   }
 
   /** Called by the flush: the blocks are in segments, their memory may go. */
@@ -453,15 +513,32 @@ export class LogSession {
     if (!this.session.live) return;
     const { options, runtime } = this.#context;
     const nowMs = runtime.monotonicMs();
+    // What failed is tried again: releases, deletions, reports of what is served.
+    if (this.#wanted !== undefined) this.reconcile(this.#wanted, this.#context.broker.id);
+    // An acquisition uses one of these throughout; afterwards all it found out is in the group.
+    if (this.#acquiring.size === 0) this.#deadSessions.clear();
+    this.#relieve();
+    const due: OwnedGroup[] = [];
     for (const { group } of this.#groups.values()) {
       const pending = this.#pendingBytes.get(group.id);
-      const due =
+      const isDue =
         pending !== undefined &&
         (pending.bytes >= options.flushGroupBytes || nowMs - pending.sinceMs >= options.flushIntervalMs);
-      if (due || hasClosedRuns(group.manifest)) await this.flush(group);
+      if (isDue || hasClosedRuns(group.manifest)) due.push(group);
     }
+    await this.#flushAll(due);
     if (!this.session.live) return;
     await this.trimmer.advance(this.neededSlot());
+  }
+
+  /** A few at a time: after a takeover every group has something to flush, and records are served meanwhile. */
+  async #flushAll(groups: readonly OwnedGroup[]): Promise<void> {
+    let next = 0;
+    const worker = async (): Promise<void> => {
+      for (let group = groups[next++]; group !== undefined && this.session.live; group = groups[next++])
+        await this.flush(group);
+    };
+    await Promise.all(Array.from({ length: Math.min(FLUSHES_AT_A_TIME, groups.length) }, worker));
   }
 
   /** The first slot that some group of this session still needs. */
@@ -476,13 +553,28 @@ export class LogSession {
 
   /** Hands all groups over to nobody (whole-broker shutdown, P4) and writes END. */
   async drain(): Promise<void> {
-    await Promise.all([...this.#groups].map(([id, { group }]) => this.#release(id, group)));
+    this.#draining = true;
+    do {
+      await Promise.all([...this.#groups].map(([id, { group }]) => this.#release(id, group)));
+      // An acquisition under way may succeed yet. Nothing is served when END is written: what came after it in a run that
+      // begins before it would be acknowledged and lost.
+    } while (await this.#isAcquiring());
     if (this.session.live && this.#groups.size === 0) {
       await this.session.end();
       this.session.close();
     }
   }
+
+  async #isAcquiring(): Promise<boolean> {
+    if (this.#acquiring.size === 0 || !this.session.live) return false;
+    await sleep(this.#context.runtime, this.#context.options.retryBackoffMs, this.session.signal).catch(
+      () => undefined,
+    );
+    return true;
+  }
 }
+
+const FLUSHES_AT_A_TIME = 4;
 
 function notLeader(topicId: string, partition: number): LogError {
   return new LogError(

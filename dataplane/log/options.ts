@@ -74,7 +74,7 @@ export const defaultLogOptions: LogOptions = {
   housekeepingIntervalMs: 5_000,
   retentionCheckIntervalMs: 300_000,
   sweepIntervalMs: 300_000,
-  acquireConcurrency: 64,
+  acquireConcurrency: 128,
   replayConcurrency: 32,
   manifestSegments: 1024,
   hedgeShare: 0.05,
