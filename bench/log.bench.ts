@@ -83,11 +83,11 @@ export const bench = defineBench<S3Shared>({
     {
       name: 'takeover, many topics',
       maxRuns: 1,
-      measure: ({ quick }) =>
+      measure: () =>
         takeover({
-          topics: quick ? 2_000 : 10_000,
+          topics: 10_000,
           partitionsPerTopic: 1,
-          unflushedBytes: (quick ? 64 : 384) * mib,
+          unflushedBytes: 384 * mib,
           batchBytes: 16_384,
           askedFor: 100,
         }),

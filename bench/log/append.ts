@@ -25,16 +25,16 @@ export async function appendAgainstRawPut({
   run,
   quick,
 }: MeasureContext<S3Shared>): Promise<Figures> {
-  const turns = quick ? 2 : 3;
+  const turns = quick ? 1 : 2;
   const log = new Map<number, Turn[]>();
   const raw = new Map<number, Turn[]>();
+  // Warms up code, connections and server.
+  await rawTurn(shared, `raw-warm-${run}/`, 4, await appendTurn(shared, `warm-${run}/`, 4));
   for (let turn = 0; turn < turns; turn++) {
     for (const width of widths) {
       const prefix = `append-${run}-${turn}-${width}/`;
       const appended = await appendTurn(shared, prefix, width);
       const put = await rawTurn(shared, `raw-${prefix}`, width, appended);
-      // The first turn warms up code, connections and server.
-      if (turn === 0) continue;
       log.set(width, [...(log.get(width) ?? []), appended]);
       raw.set(width, [...(raw.get(width) ?? []), put]);
     }
@@ -69,7 +69,7 @@ function best(byWidth: ReadonlyMap<number, readonly Turn[]>): { width: number; m
   return found;
 }
 
-/** `width` slots in flight and one gathering, from producers that append the next batch when one is acknowledged. */
+/** `width` slots in flight and as many gathering, from producers that append the next batch when one is acknowledged. */
 async function appendTurn(shared: S3Shared, prefix: string, width: number): Promise<Turn> {
   const source = new BatchSource(16);
   const count = Math.floor(bytesPerTurn / source.sizeBytes);
@@ -92,7 +92,7 @@ async function appendTurn(shared: S3Shared, prefix: string, width: number): Prom
   const topicId = topicIdOf(1);
   await broker.createTopics([topicId], partitions);
   await until('all partitions are served', () => broker.serves(topicId, partitions));
-  const outstanding = Math.ceil(((width + 1) * defaultLogOptions.maxSlotBytes) / source.sizeBytes);
+  const outstanding = Math.ceil((2 * width * defaultLogOptions.maxSlotBytes) / source.sizeBytes);
   const { seconds, cpuSeconds } = await timed(() =>
     atATime(outstanding, count, (i) => {
       const bytes = batches[i];
