@@ -348,11 +348,15 @@ export class BrokerLog {
     for (const group of log.groups) {
       const limits = topics.get(group.manifest.topicId);
       if (group.phase !== 'serving' || limits === undefined) continue;
-      await group.exclusive(async () => {
+      const work = group.exclusive(async () => {
         await applyRetention(group, limits, this.context);
         if (this.#cleanedUp.has(group)) return;
         await deleteOrphans(group, this.context);
         this.#cleanedUp.add(group);
+      });
+      // One group's trouble must not keep the others' records for ever.
+      await work.catch((error: unknown) => {
+        if (log.session.live) this.#environment.onProblem(`retention of group ${group.id} failed`, error);
       });
     }
   }
@@ -402,11 +406,11 @@ export class BrokerLog {
     const served = this.#served(topicId, partition);
     const { session } = served.group;
     if (session.confirmationAgeMs > this.#options.readConfirmationMs)
-      await untilAborted(session.confirm(), signal);
+      await untilAborted(served.group.confirm(), signal);
     else if (session.confirmationAgeMs > this.#options.readConfirmationMs / 2)
       void session.confirm().catch(() => undefined);
     if (offset > served.partition.highWatermark) {
-      await untilAborted(session.confirm(), signal);
+      await untilAborted(served.group.confirm(), signal);
       if (offset > served.partition.highWatermark) {
         throw new LogError(
           'OFFSET_OUT_OF_RANGE',
@@ -420,7 +424,7 @@ export class BrokerLog {
   /** The offset after the last durable record. Confirmed: it includes all that any owner acknowledged before the call. */
   async endOffset(topicId: string, partition: number): Promise<number> {
     const served = this.#served(topicId, partition);
-    await served.group.session.confirm();
+    await served.group.confirm();
     return served.partition.highWatermark;
   }
 
@@ -431,7 +435,9 @@ export class BrokerLog {
   async deleteRecords(topicId: string, partition: number, offset: number): Promise<number> {
     const { group, partition: owned } = this.#served(topicId, partition);
     const target = offset === -1 ? owned.highWatermark : offset;
-    if (target > owned.highWatermark) {
+    // No answer for good by an owner that may have been replaced.
+    if (target > owned.highWatermark) await group.confirm();
+    if (!(target >= 0 && target <= owned.highWatermark)) {
       throw new LogError(
         'OFFSET_OUT_OF_RANGE',
         `records of ${topicId}/${partition} cannot be deleted up to ${target}: the high watermark is ${owned.highWatermark}`,

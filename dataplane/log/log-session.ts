@@ -83,6 +83,8 @@ export class LogSession {
   readonly #waitingToAcquire = new Map<string, () => void>();
   readonly #askedToAcquire = new Map<string, () => void>();
   #acquiresUnderWay = 0;
+  readonly #waitingToRelease: (() => void)[] = [];
+  #releasesUnderWay = 0;
   readonly #moving = new Set<string>();
   readonly #flushing = new Set<string>();
   readonly #pendingBytes = new Map<string, { bytes: number; sinceMs: number }>();
@@ -256,7 +258,7 @@ export class LogSession {
     if (this.#moving.has(id)) return;
     this.#moving.add(id);
     try {
-      await releaseGroup(group, this.assembler, this.#context);
+      await this.#withReleaseTurn(() => releaseGroup(group, this.assembler, this.#context));
       this.#forget(id, group);
       this.#environment.onReleased(id);
     } catch (error) {
@@ -266,6 +268,19 @@ export class LogSession {
       this.#moving.delete(id);
       for (const wake of this.#blocked.splice(0)) wake();
       this.#returned(id);
+    }
+  }
+
+  /** All groups of a broker may have to go at a time. */
+  async #withReleaseTurn(work: () => Promise<void>): Promise<void> {
+    if (this.#releasesUnderWay >= this.#context.options.acquireConcurrency)
+      await new Promise<void>((resolve) => this.#waitingToRelease.push(resolve));
+    this.#releasesUnderWay += 1;
+    try {
+      await work();
+    } finally {
+      this.#releasesUnderWay -= 1;
+      this.#waitingToRelease.shift()?.();
     }
   }
 

@@ -72,6 +72,16 @@ export class OwnedGroup {
   }
 
   /**
+   * Read confirmation (log.md P6) for this group: at some moment after the call it was still ours. A session that has not
+   * been fenced is not enough while a release is under way: it may have landed, and the next owner acknowledged more,
+   * before we are told. Rejects when the session dies or the group is gone.
+   */
+  async confirm(): Promise<void> {
+    await this.session.confirm();
+    if (this.phase !== 'serving') await this.exclusive(() => Promise.resolve());
+  }
+
+  /**
    * Writes the next version of the manifest; call inside {@link exclusive}. Rejects, with the session dead, when the
    * group has been taken over.
    */

@@ -17,7 +17,7 @@ export class SlotAssembler {
   readonly #runtime: Runtime;
   readonly #options: LogOptions;
   readonly #onIssued: (slot: IndexedSlot) => void;
-  #open = new Set<OwnedPartition>();
+  readonly #open = new Set<OwnedPartition>();
   #openBytes = 0;
   #cancelLinger: Cancel | undefined;
   #due = false;
@@ -70,6 +70,7 @@ export class SlotAssembler {
     }
     this.#due = false;
     this.#close();
+    if (this.#open.size > 0) this.closeNow();
   }
 
   /**
@@ -85,9 +86,7 @@ export class SlotAssembler {
   }
 
   #close(): void {
-    const partitions = [...this.#open];
-    this.#open = new Set();
-    this.#openBytes = 0;
+    const partitions = this.#takeFull();
     const timeMs = this.#session.slotTimeMs();
     const blocks: BlockInput[] = partitions.map((partition) => {
       const { pieces, batches } = partition.closeBlock(timeMs);
