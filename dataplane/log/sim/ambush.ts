@@ -2,6 +2,7 @@ import { clusterKey } from '../../cluster/cluster-state.ts';
 import type { AnswerEvent, RequestEvent } from '../../store/simulated/observation.ts';
 import { parseManifestKey, parseSlotKey, parseTrimKey } from '../format/keys.ts';
 import type { BrokerNode } from './broker-node.ts';
+import { askEnd } from './consumer.ts';
 import type { Simulation } from './simulation.ts';
 
 /** What an ambush needs of the rest of the chaos. */
@@ -67,11 +68,25 @@ export class Ambush {
       this.#tools.markDead(node);
     });
     for (let count = random.below(4); count > 0; count--) this.#sweepSoon(node, untilMs);
+    for (let count = 0; count < 15; count++) {
+      this.#world.after(random.between(0.1, 1) * untilMs, () => {
+        this.#ask(node);
+      });
+    }
     for (let count = random.below(3); count > 0; count--) {
       this.#world.after(random.between(0, untilMs), () => {
         if (!this.#tools.isOver()) this.#tools.inside(node, () => node.log.log?.housekeeping());
       });
     }
+  }
+
+  /** A client with old metadata asks the broker for the end of one of its partitions. */
+  #ask(node: BrokerNode): void {
+    const groups = node.isAlive && !this.#tools.isOver() ? [...(node.log.log?.groups ?? [])] : [];
+    if (groups.length === 0) return;
+    const { random } = this.#world;
+    const { topicId, partition } = random.pick([...random.pick(groups).partitions.values()]);
+    askEnd(this.#world, node, topicId, partition);
   }
 
   #blind(node: BrokerNode, forMs: number): void {
@@ -121,7 +136,7 @@ export class Ambush {
 
   #answered(event: AnswerEvent): void {
     if (event.operation !== 'get' || event.answer !== 'found' || this.#tools.isOver()) return;
-    const sid = parseTrimKey(event.key)?.sid;
+    const sid = event.key.endsWith('/trim') ? parseTrimKey(event.key)?.sid : undefined;
     const { random, profile } = this.#world;
     if (sid === undefined || !random.chance(profile.ambushShare * 5)) return;
     const taker = this.#nodeOf(event);

@@ -3,6 +3,7 @@ import type { ChangeRefused } from '../../cluster/change-refused.ts';
 import type { ClusterState } from '../../cluster/cluster-state.ts';
 import { groupsOf } from '../../cluster/partition-groups.ts';
 import { moveAway, reassign } from '../../cluster/reassign.ts';
+import { manifestKey } from '../format/keys.ts';
 import { deleteOrphans } from '../orphans.ts';
 import { Ambush } from './ambush.ts';
 import type { BrokerNode } from './broker-node.ts';
@@ -211,7 +212,7 @@ export class Chaos {
    * broker of it.
    */
   lastFlap(): void {
-    const { nodes, random, checker } = this.#world;
+    const { nodes, random, checker, store } = this.#world;
     const owner = nodes.find((node) => node.isAlive && [...(node.log.log?.groups ?? [])].length > 0);
     const other = nodes.find((node) => node !== owner && node.isAlive);
     const group = owner === undefined ? undefined : random.pick([...(owner.log.log?.groups ?? [])]);
@@ -220,16 +221,21 @@ export class Chaos {
     );
     if (owner === undefined || other === undefined || group === undefined || topic === undefined) return;
     const moves = [...group.partitions.keys()].map((partition) => ({ topic: topic[0], partition }));
-    for (const to of [other.id, owner.id]) {
-      this.#inside(owner, () =>
-        owner.log.cluster.change((state) =>
+    // What gives it up takes long enough for the second change to overtake it.
+    store.intercept(
+      { process: owner.process.name, operation: 'put', key: manifestKey(group.id) },
+      { kind: 'delay', applyMs: random.between(20, 500) },
+    );
+    this.#inside(owner, async () => {
+      for (const to of [other.id, owner.id]) {
+        await owner.log.cluster.change((state) =>
           reassign(
             state,
             moves.map((move) => ({ ...move, to })),
           ),
-        ),
-      );
-    }
+        );
+      }
+    });
   }
 
   #moveAway(node: BrokerNode): void {

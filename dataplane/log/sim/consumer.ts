@@ -1,6 +1,7 @@
 import { StoreError } from '../../store/errors.ts';
 import { LogError } from '../errors.ts';
 import { batchesOf } from '../flush.ts';
+import type { BrokerNode } from './broker-node.ts';
 import type { Simulation } from './simulation.ts';
 
 /**
@@ -34,7 +35,7 @@ export class SimulatedConsumer {
     });
   }
 
-  #read(node: NonNullable<ReturnType<Simulation['findLeader']>>): void {
+  #read(node: BrokerNode): void {
     const world = this.#world;
     const position = this.#position;
     let settled = false;
@@ -111,11 +112,8 @@ export class SimulatedConsumer {
     }
   }
 
-  /** ListOffsets(latest): at least what had been acknowledged, or seen by a reader, when it was asked (P6). */
-  #askEnd(node: NonNullable<ReturnType<Simulation['findLeader']>>): void {
+  #askEnd(node: BrokerNode): void {
     const world = this.#world;
-    const history = world.checker.history(this.#topicId, this.#partition);
-    const known = Math.max(history.ackedEnd, history.observedEnd);
     let settled = false;
     const goOn = (): void => {
       if (settled) return;
@@ -123,20 +121,33 @@ export class SimulatedConsumer {
       this.#next();
     };
     world.after(world.clientTimeoutMs, goOn);
-    node.call(
-      { thereMs: world.random.between(0.05, 2), backMs: world.random.between(0.05, 2) },
-      (log) => log.endOffset(this.#topicId, this.#partition),
-      (result) => {
-        if (result.ok) {
-          if (result.value < known)
-            world.checker.violation(
-              'offsets',
-              `${history.name}: the end was said to be ${result.value} after ${known} had been acknowledged or read`,
-            );
-          history.observedEnd = Math.max(history.observedEnd, result.value);
-        } else if (!(result.error instanceof LogError)) world.time.fail(result.error);
-        goOn();
-      },
-    );
+    askEnd(world, node, this.#topicId, this.#partition, goOn);
   }
+}
+
+/** ListOffsets(latest): at least what had been acknowledged, or seen by a reader, when it was asked (P6). */
+export function askEnd(
+  world: Simulation,
+  node: BrokerNode,
+  topicId: string,
+  partition: number,
+  answered: () => void = () => undefined,
+): void {
+  const history = world.checker.history(topicId, partition);
+  const known = Math.max(history.ackedEnd, history.observedEnd);
+  node.call(
+    { thereMs: world.random.between(0.05, 2), backMs: world.random.between(0.05, 2) },
+    (log) => log.endOffset(topicId, partition),
+    (result) => {
+      if (result.ok) {
+        if (result.value < known)
+          world.checker.violation(
+            'offsets',
+            `${history.name}: the end was said to be ${result.value} after ${known} had been acknowledged or read`,
+          );
+        history.observedEnd = Math.max(history.observedEnd, result.value);
+      } else if (!(result.error instanceof LogError)) world.time.fail(result.error);
+      answered();
+    },
+  );
 }

@@ -14,6 +14,7 @@ import { Chaos } from './chaos.ts';
 import { LogChecker } from './checker.ts';
 import { SimulatedConsumer } from './consumer.ts';
 import { SimulatedProducer } from './producer.ts';
+import { SealWatch } from './seal-watch.ts';
 import { drawProfile } from './profile.ts';
 import type { SimulationProfile } from './profile.ts';
 import type { Simulation } from './simulation.ts';
@@ -40,6 +41,7 @@ export const countNames = [
   'own412s',
   'unknownCasOutcomes',
   'trimRaces',
+  'trimsMovedDuringSeals',
   'acknowledged',
   'segments',
   'checkpoints',
@@ -66,6 +68,7 @@ export class LogWorld implements Simulation {
   clientLoss: number;
   readonly clientTimeoutMs: number;
   #unknownCas = 0;
+  readonly #seals: SealWatch;
   readonly trace: string[] = [];
   readonly #isTracing: boolean;
 
@@ -85,8 +88,9 @@ export class LogWorld implements Simulation {
       },
     });
     this.checker = new LogChecker(this.time, this.store, { checkSequences: !this.profile.expiresProducers });
+    this.#seals = new SealWatch(this.store);
     this.clientLoss = this.profile.name === 'calm' ? 0 : 0.02;
-    this.clientTimeoutMs = 1_500;
+    this.clientTimeoutMs = this.profile.clientTimeoutMs;
     this.store.onAnswer(({ operation, condition, answer }) => {
       if (
         operation === 'put' &&
@@ -353,6 +357,7 @@ export class LogWorld implements Simulation {
       counts.checkpoints += counters.checkpoints;
       counts.sweptSlots += counters.slotsSwept;
     }
+    counts.trimsMovedDuringSeals = this.#seals.movedTrims;
     counts.lateLandingsAfterGc = this.store.counters.lateLandingsOnDeletedKeys;
     counts.own412s = this.store.counters.ownConditionFailed;
     counts.unknownCasOutcomes = this.#unknownCas;

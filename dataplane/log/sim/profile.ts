@@ -24,6 +24,8 @@ export interface SimulationProfile {
   readonly mixedFormats: boolean;
   /** How often a broker is caught in an {@link Ambush}: per acquisition, and five times as often per trim read. */
   readonly ambushShare: number;
+  /** After so long without an answer a client gives up waiting for it. */
+  readonly clientTimeoutMs: number;
   /** How often a producer with nothing under way looks for its leader again. */
   readonly staleMetadata: number;
 }
@@ -115,6 +117,7 @@ export function drawProfile(random: VirtualRandom): SimulationProfile {
     producers: 14,
     expiresProducers: random.chance(0.15),
     mixedFormats: random.chance(0.3),
+    clientTimeoutMs: name === 'zombies' ? random.pick([150, 400, 1_500]) : 1_500,
     staleMetadata: name === 'zombies' ? 0.3 : 0.02,
     ambushShare: name === 'zombies' ? 0.05 : 0,
   };

@@ -20,6 +20,9 @@ export type SlotView =
  */
 export class StoreView {
   readonly #store: SimulatedStore;
+  /** Keys, by what they name: building one checks its parts, and the same ones are looked at after every write. */
+  readonly #keys = new Map<string, string>();
+  readonly #slotKeys = new Map<string, string[]>();
   readonly #slots = new Map<string, { readonly etag: string; readonly view: SlotView }>();
   readonly #segments = new Map<string, readonly BlockEntry[]>();
   readonly #pages = new Map<string, readonly SegmentRef[]>();
@@ -29,8 +32,16 @@ export class StoreView {
     this.#store = store;
   }
 
+  #key(name: string, build: () => string): string {
+    let key = this.#keys.get(name);
+    if (key === undefined) this.#keys.set(name, (key = build()));
+    return key;
+  }
+
   slot(sid: string, slot: number): SlotView | undefined {
-    const key = slotKey(sid, slot);
+    let keys = this.#slotKeys.get(sid);
+    if (keys === undefined) this.#slotKeys.set(sid, (keys = []));
+    const key = (keys[slot] ??= slotKey(sid, slot));
     const object = this.#store.peek(key);
     if (object === undefined) return undefined;
     const known = this.#slots.get(key);
@@ -52,7 +63,7 @@ export class StoreView {
   }
 
   trim(sid: string): number {
-    const key = trimKey(sid);
+    const key = this.#key(sid, () => trimKey(sid));
     const object = this.#store.peek(key);
     if (object === undefined) return 0;
     const known = this.#trims.get(key);
@@ -64,7 +75,7 @@ export class StoreView {
 
   /** The blocks of a segment; `undefined`: the object does not exist. */
   segment(group: string, object: string): readonly BlockEntry[] | undefined {
-    const key = segmentKey(group, object);
+    const key = this.#key(`${group}/${object}`, () => segmentKey(group, object));
     const stored = this.#store.peek(key);
     if (stored === undefined) return undefined;
     let blocks = this.#segments.get(key);
@@ -76,7 +87,7 @@ export class StoreView {
   }
 
   page(group: string, object: string): readonly SegmentRef[] | undefined {
-    const key = pageObjectKey(group, object);
+    const key = this.#key(`${group}/${object}`, () => pageObjectKey(group, object));
     const stored = this.#store.peek(key);
     if (stored === undefined) return undefined;
     let refs = this.#pages.get(key);

@@ -4,6 +4,7 @@ import type { Mutant } from './mutant.ts';
 export const manifestMutants = {
   sealOnHandover: {
     breaks: 'a session that is not dead is fenced to get one of its groups',
+    caughtBy: ['no needless death'],
     edits: [
       {
         file: 'log/acquire.ts',
@@ -14,6 +15,7 @@ export const manifestMutants = {
   },
   noSeal: {
     breaks: 'a takeover takes the first hole for the end and writes no FENCE there',
+    caughtBy: ['durability', 'immutability'],
     edits: [
       {
         file: 'log/dead-session.ts',
@@ -24,6 +26,7 @@ export const manifestMutants = {
   },
   noTrimValidate: {
     breaks: 'the trim is not read again after the FENCE stands',
+    caughtBy: ['durability', 'immutability'],
     edits: [
       {
         file: 'log/dead-session.ts',
@@ -34,6 +37,7 @@ export const manifestMutants = {
   },
   sealPastFence: {
     breaks: 'the search for the end of a session goes on after a FENCE that is there already',
+    caughtBy: ['readable log', 'reference safety'],
     edits: [
       {
         file: 'log/dead-session.ts',
@@ -44,6 +48,7 @@ export const manifestMutants = {
   },
   releaseInflight: {
     breaks: 'a release does not wait for the slots of the group that are under way',
+    caughtBy: ['durability', 'immutability'],
     edits: [
       {
         file: 'log/release.ts',
@@ -54,6 +59,7 @@ export const manifestMutants = {
   },
   releaseUnflushed: {
     breaks: 'a release does not flush what was written after the first flush',
+    caughtBy: ['durability', 'immutability'],
     edits: [
       {
         file: 'log/release.ts',
@@ -66,6 +72,7 @@ export const manifestMutants = {
   },
   releaseAtNextSlot: {
     breaks: 'a release closes the run at the next slot instead of flushing the rest',
+    caughtBy: ['durability', 'immutability', 'reference safety'],
     edits: [
       {
         file: 'log/release.ts',
@@ -83,25 +90,28 @@ export const manifestMutants = {
   },
   reAcquireForgotten: {
     breaks: 'a group that was given back while it was being released is not acquired again',
+    caughtBy: ['liveness'],
     edits: [{ file: 'log/log-session.ts', find: `      this.#returned(id);\n`, replace: `` }],
   },
   casIgnoresVersion: {
-    breaks: 'a compare-and-swap puts without its condition',
+    breaks: 'a manifest is swapped without the condition that it is still the one that was read',
+    caughtBy: ['monotone manifest', 'one writer per epoch', 'durability'],
     edits: [
       {
         file: 'store/compare-and-swap.ts',
         find: `      : store.put(key, bytes, { ifMatch: expected, id, signal }),\n`,
-        replace: `      : store.put(key, bytes, { id, signal }),\n`,
+        replace: `      : store.put(key, bytes, key.endsWith('/manifest') ? { id, signal } : { ifMatch: expected, id, signal }),\n`,
       },
     ],
   },
   assumeCasOk: {
-    breaks: 'a compare-and-swap whose outcome is unknown counts as applied',
+    breaks: 'the swap of a manifest whose outcome is unknown counts as applied',
+    caughtBy: ['durability', 'reference safety', 'no needless death', 'liveness'],
     edits: [
       {
         file: 'store/compare-and-swap.ts',
         find: `    const failure = put instanceof StoreError ? put : contradiction(store, key);\n`,
-        replace: `    if (put instanceof StoreError && put.landed === 'maybe') return { kind: 'applied', etag: 'assumed', bytes };
+        replace: `    if (put instanceof StoreError && put.landed === 'maybe' && key.endsWith('/manifest')) return { kind: 'applied', etag: 'assumed', bytes };
     const failure = put instanceof StoreError ? put : contradiction(store, key);
 `,
       },

@@ -1,3 +1,5 @@
+import type { Invariant } from '../violation.ts';
+
 /** One place of the production code that a mutant changes. */
 export interface Edit {
   /** From `dataplane/`. */
@@ -11,6 +13,8 @@ export interface Edit {
 export interface Mutant {
   /** The rule, as it is broken. */
   readonly breaks: string;
+  /** What may show it; more than one when the first thing that goes wrong depends on the seed. */
+  readonly caughtBy: readonly Invariant[];
   readonly edits: readonly Edit[];
 }
 

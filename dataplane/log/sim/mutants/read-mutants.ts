@@ -4,6 +4,7 @@ import type { Mutant } from './mutant.ts';
 export const readMutants = {
   readPastFence: {
     breaks: 'a reader of an open run goes on after a FENCE',
+    caughtBy: ['immutability', 'dense'],
     edits: [
       {
         file: 'log/read/wal-walk.ts',
@@ -19,6 +20,7 @@ export const readMutants = {
   },
   noOffsetCheck: {
     breaks: 'a reader does not check that a block begins at the expected offset',
+    caughtBy: ['dense', 'immutability'],
     edits: [
       {
         file: 'log/read/wal-walk.ts',

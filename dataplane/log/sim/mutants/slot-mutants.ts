@@ -4,6 +4,7 @@ import type { Mutant } from './mutant.ts';
 export const slotMutants = {
   ackOutOfOrder: {
     breaks: 'a slot is acknowledged as soon as it is durable itself, whatever became of lower ones',
+    caughtBy: ['durability', 'immutability', 'offsets', 'prefix ack'],
     edits: [
       {
         file: 'log/session.ts',
@@ -22,6 +23,7 @@ export const slotMutants = {
   },
   ackPerPartition: {
     breaks: 'a block is acknowledged when the lower slots with blocks of its partition are durable',
+    caughtBy: ['durability', 'immutability', 'offsets', 'prefix ack'],
     edits: [
       {
         file: 'log/session.ts',
@@ -43,6 +45,7 @@ export const slotMutants = {
   },
   '412AsOk': {
     breaks: 'a slot that was refused counts as durable, whoever wrote the object that is there',
+    caughtBy: ['prefix ack'],
     edits: [
       {
         file: 'log/session.ts',
@@ -53,6 +56,7 @@ export const slotMutants = {
   },
   newBytesOnRetry: {
     breaks: 'a slot that is sent again is encoded again, with the time of the retry',
+    caughtBy: ['readable log'],
     edits: [
       {
         file: 'log/session.ts',
@@ -87,6 +91,7 @@ export const slotMutants = {
   skipSlot: {
     breaks:
       'after a failed attempt the blocks go into the next slot instead, and the failed one is forgotten',
+    caughtBy: ['prefix ack', 'durability', 'dense', 'exactly once'],
     edits: [
       {
         file: 'log/session.ts',
@@ -105,6 +110,7 @@ export const slotMutants = {
   },
   surviveLostPartition: {
     breaks: 'who loses the CAS of a manifest drops that group alone, and goes on trimming',
+    caughtBy: ['durability', 'immutability', 'dense', 'reference safety'],
     edits: [
       {
         file: 'log/owned-group.ts',
@@ -117,6 +123,7 @@ export const slotMutants = {
   },
   confirmByOlderPut: {
     breaks: 'a slot whose first attempt began before the request confirms a read',
+    caughtBy: ['offsets', 'exactly once'],
     edits: [
       {
         file: 'log/session.ts',
@@ -127,6 +134,7 @@ export const slotMutants = {
   },
   confirmAboveHole: {
     breaks: 'a look at the next slot confirms a read although a lower slot is unresolved',
+    caughtBy: ['offsets', 'exactly once'],
     edits: [
       {
         file: 'log/session.ts',
@@ -139,6 +147,7 @@ export const slotMutants = {
   },
   confirmBySweptSlot: {
     breaks: 'that an issued slot is not there confirms a read, though it may have been swept',
+    caughtBy: ['offsets', 'exactly once'],
     edits: [
       {
         file: 'log/session.ts',
@@ -158,6 +167,7 @@ export const slotMutants = {
   },
   refuseUnconfirmed: {
     breaks: 'a producer is told for good that its sequence is out of order, without a confirmation',
+    caughtBy: ['exactly once'],
     edits: [
       {
         file: 'log/log-session.ts',

@@ -4,6 +4,7 @@ import type { Mutant } from './mutant.ts';
 export const sweepMutants = {
   gcDeletesFence: {
     breaks: 'the sweep deletes FENCE and END objects too',
+    caughtBy: ['durability', 'immutability'],
     edits: [
       {
         file: 'log/sweep.ts',
@@ -14,6 +15,7 @@ export const sweepMutants = {
   },
   markThenList: {
     breaks: 'the sweep reads the manifests before it lists slots',
+    caughtBy: ['reference safety', 'durability'],
     edits: [
       {
         file: 'log/sweep.ts',
@@ -34,6 +36,7 @@ export const sweepMutants = {
   },
   gcOneManifest: {
     breaks: 'the sweep reads only one manifest of each topic',
+    caughtBy: ['reference safety', 'durability'],
     edits: [
       {
         file: 'log/sweep.ts',
@@ -46,6 +49,7 @@ export const sweepMutants = {
   },
   gcBeyondFence: {
     breaks: 'the sweep takes everything above a FENCE for garbage',
+    caughtBy: ['reference safety', 'immutability'],
     edits: [
       {
         file: 'log/sweep.ts',
@@ -61,6 +65,7 @@ export const sweepMutants = {
   },
   sweepUnfenced: {
     breaks: 'the sweep deletes slots of a session that nobody has fenced yet',
+    caughtBy: ['durability', 'immutability', 'liveness', 'reference safety'],
     edits: [
       {
         file: 'log/sweep.ts',
