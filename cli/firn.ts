@@ -2,10 +2,11 @@ import { inspect } from 'node:util';
 import { UsageError } from './command.ts';
 import type { Command, CommandIo, ExitCode } from './command.ts';
 import { firnVersion } from './firn-version.ts';
+import { logCommand } from './log.ts';
 import { probeCommand } from './probe.ts';
 
 /** Every subcommand, in the order of `firn --help`. */
-const commands: readonly Command[] = [probeCommand];
+const commands: readonly Command[] = [logCommand, probeCommand];
 
 /** Runs `firn` with the given words and resolves to its exit code. */
 export async function runFirn(

@@ -22,20 +22,19 @@ export async function* segmentsInOrder(
   fromOf: (partition: number) => number,
   readPage: ReadPage,
 ): AsyncGenerator<SegmentTask, void, undefined> {
-  const cursors: Cursor[] = [];
+  const cursors = new Set<Cursor>();
   for (const partition of manifest.partitions) {
     const cursor = new Cursor(partition, refsFrom(partition, fromOf(partition.partition), readPage));
-    if (await cursor.advance()) cursors.push(cursor);
+    if (await cursor.advance()) cursors.add(cursor);
   }
-  while (cursors.length > 0) {
-    const oldest = cursors.reduce((first, cursor) => (isOlder(cursor, first) ? cursor : first));
+  for (let oldest = oldestOf(cursors); oldest !== undefined; oldest = oldestOf(cursors)) {
     const { object } = oldest.head;
     const refs: { partition: number; ref: SegmentRef }[] = [];
-    for (const cursor of [...cursors]) {
+    for (const cursor of cursors) {
       while (cursor.head.object === object) {
         refs.push({ partition: cursor.partition, ref: cursor.head });
         if (await cursor.advance()) continue;
-        cursors.splice(cursors.indexOf(cursor), 1);
+        cursors.delete(cursor);
         break;
       }
     }
@@ -84,6 +83,13 @@ class Cursor {
   }
 }
 
-function isOlder(a: Cursor, b: Cursor): boolean {
-  return a.epoch === b.epoch ? a.sequence < b.sequence : a.epoch < b.epoch;
+function oldestOf(cursors: Iterable<Cursor>): Cursor | undefined {
+  let oldest: Cursor | undefined;
+  for (const cursor of cursors) {
+    const isOlder =
+      oldest === undefined ||
+      (cursor.epoch === oldest.epoch ? cursor.sequence < oldest.sequence : cursor.epoch < oldest.epoch);
+    if (isOlder) oldest = cursor;
+  }
+  return oldest;
 }

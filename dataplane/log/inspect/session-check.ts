@@ -83,7 +83,12 @@ class SessionCheck {
     };
     const starts = this.#runs.map((run) => run.from);
     if (this.#isFirst) starts.push(listing.slots.first ?? 0);
-    const walk = { sid: this.#sid, slots: listing.slots, from: Math.min(...starts), firstNeeded: needed };
+    const walk = {
+      sid: this.#sid,
+      slots: listing.slots,
+      from: starts.reduce((first, start) => Math.min(first, start), Number.MAX_SAFE_INTEGER),
+      firstNeeded: needed,
+    };
     for await (const step of walkSlots(reader, walk)) await this.#step(step);
     for (const run of this.#runs) run.end();
     if (this.#isFirst) this.#summarize();

@@ -42,7 +42,8 @@ export interface VerifySummary {
   readonly counters: Readonly<VerifyCounters>;
   readonly requests: number;
   readonly bytesRead: number;
-  readonly findings: Readonly<Record<Severity, number>>;
+  /** Findings by severity. */
+  readonly totals: Readonly<Record<Severity, number>>;
   /** Findings that were only counted, by code. */
   readonly untold: Readonly<Partial<Record<FindingCode, number>>>;
 }
@@ -98,7 +99,7 @@ export async function verifyLog(store: ObjectStore, options: VerifyOptions): Pro
     counters,
     requests: reader.counters.requests,
     bytesRead: reader.counters.bytes,
-    findings: findings.counts,
+    totals: findings.counts,
     untold: Object.fromEntries(findings.untold),
   };
 }
@@ -202,7 +203,7 @@ class Verification {
       (kind === 'segment' ? reached.segments : reached.pages).add(object),
     );
     await checkSnapshot(group, this.#context);
-    await reportOrphans(id, { ...reached, snapshot: group.manifest.snapshot?.object }, this.#context);
+    await reportOrphans(group, { ...reached, snapshot: group.manifest.snapshot?.object }, this.#context);
     if (group.manifest.runs.length > 0) return group;
     group.release();
     return undefined;
