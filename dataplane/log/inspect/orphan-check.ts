@@ -11,11 +11,11 @@ export interface ReachedObjects {
 
 /** Says how many objects of a group no manifest reaches, with one of them as an example. */
 export async function reportOrphans(
-  group: string,
+  group: GroupCheck,
   reached: ReachedObjects,
   context: VerifyContext,
 ): Promise<void> {
-  for (const prefix of [segmentPrefix(group), groupPrefix(group)]) {
+  for (const prefix of [segmentPrefix(group.id), groupPrefix(group.id)]) {
     let count = 0;
     let bytes = 0;
     let example: string | undefined;
