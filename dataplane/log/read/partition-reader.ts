@@ -155,7 +155,7 @@ export class PartitionReader {
     signal?: AbortSignal,
   ): Promise<EpochEnd | undefined> {
     const { group, partition } = served;
-    await untilAborted(group.session.confirm(), signal);
+    await untilAborted(group.confirm(), signal);
     const { epochs } = group.partitionManifest(partition.partition);
     return endOfLeaderEpoch(epochs, epoch, { logStart: partition.logStart, logEnd: partition.highWatermark });
   }
