@@ -96,7 +96,11 @@ describe('the file store, its steps interleaved with those of other processes', 
   for (const [name, scenario] of Object.entries(scenarios)) {
     for (const strategy of Object.keys(strategies) as (keyof typeof strategies)[]) {
       it(`is linearizable: ${name}, ${strategy}`, async () => {
-        for (let seed = firstSeed; seed < firstSeed + seeds[strategy] * (scenario.weight ?? 1) * effort; seed++) {
+        for (
+          let seed = firstSeed;
+          seed < firstSeed + seeds[strategy] * (scenario.weight ?? 1) * effort;
+          seed++
+        ) {
           await runSeed(seed, scenario, strategy).catch((cause: unknown) => {
             throw new Error(`seed ${seed} of "${name}", ${strategy}, failed`, { cause });
           });
