@@ -10,7 +10,7 @@ import type { S3Shared } from './s3.ts';
 const partitions = 64;
 const widths = [1, 2, 4, 8];
 /** Below half of `maxUnflushedBytes`, so that no flush comes in between: its PUTs are measured in virtual time. */
-const bytesPerTurn = 240 * mib;
+const bytesPerTurn = { quick: 160 * mib, full: 240 * mib };
 
 interface Turn {
   readonly seconds: number;
@@ -26,14 +26,15 @@ export async function appendAgainstRawPut({
   quick,
 }: MeasureContext<S3Shared>): Promise<Figures> {
   const turns = quick ? 1 : 2;
+  const turnBytes = quick ? bytesPerTurn.quick : bytesPerTurn.full;
   const log = new Map<number, Turn[]>();
   const raw = new Map<number, Turn[]>();
   // Warms up code, connections and server.
-  await rawTurn(shared, `raw-warm-${run}/`, 4, await appendTurn(shared, `warm-${run}/`, 4));
+  await rawTurn(shared, `raw-warm-${run}/`, 4, await appendTurn(shared, `warm-${run}/`, 4, turnBytes));
   for (let turn = 0; turn < turns; turn++) {
     for (const width of widths) {
       const prefix = `append-${run}-${turn}-${width}/`;
-      const appended = await appendTurn(shared, prefix, width);
+      const appended = await appendTurn(shared, prefix, width, turnBytes);
       const put = await rawTurn(shared, `raw-${prefix}`, width, appended);
       log.set(width, [...(log.get(width) ?? []), appended]);
       raw.set(width, [...(raw.get(width) ?? []), put]);
@@ -70,9 +71,9 @@ function best(byWidth: ReadonlyMap<number, readonly Turn[]>): { width: number; m
 }
 
 /** `width` slots in flight and as many gathering, from producers that append the next batch when one is acknowledged. */
-async function appendTurn(shared: S3Shared, prefix: string, width: number): Promise<Turn> {
+async function appendTurn(shared: S3Shared, prefix: string, width: number, turnBytes: number): Promise<Turn> {
   const source = new BatchSource(16);
-  const count = Math.floor(bytesPerTurn / source.sizeBytes);
+  const count = Math.floor(turnBytes / source.sizeBytes);
   const batches = Array.from({ length: count }, () => source.next());
   const given = new Set<ArrayBufferLike>(batches.map(({ buffer }) => buffer));
   let slots = 0;

@@ -15,6 +15,8 @@ const secondsPerMonth = 30 * 86_400;
 export interface Load {
   readonly bytesPerSecond: number;
   readonly seconds: number;
+  /** Before that nothing counts. */
+  readonly warmUpSeconds: number;
   readonly options?: Partial<LogOptions> | undefined;
 }
 
@@ -54,9 +56,7 @@ export async function steadyLoad(load: Load): Promise<Figures> {
     time.environment.after(random.exponential(gapMs), arrive);
   };
   arrive();
-  // The linger has adapted and every group has been flushed once: from here on, everything is as it will be.
-  const warmSeconds = Math.max(20, ((groups * 64 * mib) / load.bytesPerSecond) * 1.1);
-  await time.run({ untilMs: time.nowMs + warmSeconds * 1000 });
+  await time.run({ untilMs: time.nowMs + load.warmUpSeconds * 1000 });
   isWarm = true;
   startMs = time.nowMs;
   const before = {
