@@ -78,6 +78,10 @@ export async function acquireGroup(request: AcquireRequest): Promise<AcquireOutc
       id: `${session.sid}/${next.version}`,
       signal: session.signal,
       isOurs: (bytes) => isSameWrite(decodeManifest(bytes, key), next),
+    }).catch((error: unknown) => {
+      // It may still land and name this session the owner; without knowing it, nobody could ever take the group from it.
+      session.die(`the manifest of group ${group.id} could not be written`, error);
+      throw error;
     });
     if (result.kind === 'lost') continue;
     const how = current === undefined ? 'created' : open === undefined ? 'handover' : 'takeover';

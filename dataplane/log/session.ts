@@ -128,7 +128,7 @@ export class WalSession {
     onDurable: (slot: number) => void,
   ): IssuedSlot {
     if (this.#state !== 'live') throw this.deathReason;
-    const slot = this.#nextSlot++;
+    const slot = this.#nextSlot;
     const encoded = encodeContainer({
       formatVersion: this.#formatVersion(),
       kind,
@@ -140,6 +140,8 @@ export class WalSession {
       blocks,
       note,
     });
+    // Only now, so that a block which cannot be encoded leaves no slot behind that is never written.
+    this.#nextSlot += 1;
     this.#lastFooterHash = encoded.footerHash;
     const write: SlotWrite = {
       slot,

@@ -77,6 +77,10 @@ export class Trimmer {
         id: `${sid}/trim/${target}`,
         signal,
         isOurs: (bytes) => decodeTrim(bytes, key) === target,
+      }).catch((error: unknown) => {
+        // It may have landed all the same; the next one would then be taken for a stranger's.
+        this.#session.die(`its trim point ${target} could not be written`, error);
+        throw error;
       });
       if (result.kind === 'lost') throw new LogError('CORRUPT_LOG', `${key} was changed by somebody else`);
       this.#trim = target;
