@@ -65,7 +65,7 @@ class BrokerProcess {
       },
       onReplaced: (error) => {
         complain(id, error.message);
-        report({ kind: 'replaced' }).finally(() => process.exit(0));
+        process.send?.({ kind: 'replaced' } satisfies Report, () => process.exit(0));
       },
     });
   }
@@ -165,7 +165,7 @@ class BrokerProcess {
 
   async #change(change: (state: ClusterState) => ClusterState | ChangeRefused): Promise<void> {
     const outcome = await this.#log.cluster.change(change);
-    if (outcome.kind === 'refused') throw outcome.refused;
+    if (outcome.kind === 'refused') throw new Error(`refused: ${outcome.refused.message}`);
   }
 }
 

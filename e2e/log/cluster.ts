@@ -166,7 +166,7 @@ export class Cluster {
   /** Tries again after failures that may be over later, and after `undefined`. */
   async untilAnswered<T>(what: string, work: () => Promise<T | undefined>): Promise<T> {
     let result: T | undefined;
-    let last: unknown;
+    let last: BrokerCallError | undefined;
     await this.until(what, async () => {
       try {
         result = await work();
@@ -179,7 +179,7 @@ export class Cluster {
       }
       return result !== undefined;
     }).catch((error: unknown) => {
-      throw new Error(`${what}: ${last === undefined ? 'no answer' : String(last)}`, { cause: error });
+      throw new Error(`${what}: ${last?.message ?? 'no answer'}`, { cause: error });
     });
     if (result === undefined) throw new Error(`${what}: no answer`);
     return result;

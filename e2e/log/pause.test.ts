@@ -17,13 +17,29 @@ async function sessionOf(cluster: Cluster, broker: BrokerHandle): Promise<string
   });
 }
 
+/** The broker was declared dead before it got the request. */
+function assertRefused(outcome: unknown): void {
+  assert.ok(
+    outcome instanceof BrokerCallError,
+    `a broker that was dead has acknowledged ${JSON.stringify(outcome)}`,
+  );
+  assert.equal(outcome.code, 'NOT_LEADER_OR_FOLLOWER', outcome.message);
+}
+
+/** A running broker that leads something, and what. */
+async function pickLeader(cluster: Cluster): Promise<{ broker: BrokerHandle; partitions: number[] }> {
+  const all = await Promise.all(
+    cluster.running.map(async (broker) => ({ broker, partitions: await cluster.partitionsOf(broker) })),
+  );
+  return cluster.pick(all.filter(({ partitions }) => partitions.length > 0));
+}
+
 /** SIGSTOP in the middle of its work, its groups go to others, who write; then it wakes up and finds requests to answer. */
 async function stopAndReplace(cluster: Cluster): Promise<void> {
-  const zombie = cluster.pick(cluster.running);
+  const { broker: zombie, partitions } = await pickLeader(cluster);
   const sid = await sessionOf(cluster, zombie);
   await sleep(cluster.fraction() * 300);
-  const served = await cluster.partitionsOf(zombie);
-  cluster.tell(`stop broker ${zombie.id}, which leads partitions ${served.join(', ')}`);
+  cluster.tell(`stop broker ${zombie.id}, which leads partitions ${partitions.join(', ')}`);
   zombie.stop();
   const deadSid = await cluster.markDead(zombie.id);
   assert.equal(deadSid, sid);
@@ -31,21 +47,19 @@ async function stopAndReplace(cluster: Cluster): Promise<void> {
   await cluster.progress(3);
 
   // Clients that have not heard of it: their requests wait in its connections, and more come while it wakes up.
-  const strangers = served.flatMap((partition) => [cluster.stray(zombie, partition)]);
+  const outcomes: Promise<unknown>[] = [];
+  const sendStrays = (): void => {
+    for (const partition of partitions)
+      outcomes.push(cluster.stray(zombie, partition).catch((error: unknown) => error));
+  };
+  sendStrays();
   cluster.tell(`continue broker ${zombie.id}`);
   zombie.continue();
   for (let late = 0; late < 3; late++) {
-    strangers.push(...served.map((partition) => cluster.stray(zombie, partition)));
+    sendStrays();
     await sleep(cluster.fraction() * 100);
   }
-  for (const answer of await Promise.allSettled(strangers)) {
-    assert.ok(
-      answer.status === 'rejected',
-      `broker ${zombie.id} was dead, and acknowledged ${answer.status === 'fulfilled' ? JSON.stringify(answer.value) : ''}`,
-    );
-    assert.ok(answer.reason instanceof BrokerCallError, String(answer.reason));
-    assert.equal(answer.reason.code, 'NOT_LEADER_OR_FOLLOWER', answer.reason.message);
-  }
+  for (const outcome of await Promise.all(outcomes)) assertRefused(outcome);
   let newSid = sid;
   await cluster.until(`broker ${zombie.id} has a new session`, async () => {
     newSid = await sessionOf(cluster, zombie);
@@ -59,7 +73,7 @@ describe('SIGSTOP of brokers that others take over from', () => {
   for (const { name, skip, open } of kinds) {
     it(`acknowledges nothing that is lost over ${name}`, { skip }, (context) =>
       withCluster(open, async (cluster) => {
-        for (let round = 0; round < 3; round++) await stopAndReplace(cluster);
+        for (let round = 0; round < 2; round++) await stopAndReplace(cluster);
         await cluster.finish();
         await cluster.verify();
         const counts = await cluster.counts();
