@@ -1,51 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LogError } from '../errors.ts';
-import type { LogErrorCode } from '../errors.ts';
-import { manifestKey, pageObjectKey, segmentKey, slotKey } from '../format/keys.ts';
 import { readBatchHeader } from '../../protocol/record-batch.ts';
-import type { GroupReaderEnvironment } from './group-reader.ts';
-import { GroupReader } from './group-reader.ts';
+import { manifestKey, pageObjectKey, segmentKey, slotKey } from '../format/keys.ts';
 import type { LogPart } from './group-reader.ts';
-import { assertBatches, LogFixture, sidOf } from './log-fixture.ts';
+import { isLogError, readAll, readerOf, readOptions } from './group-reader-fixture.ts';
+import { LogFixture, sidOf } from './log-fixture.ts';
+import { assertBatches } from './written-batch.ts';
 
-const options = { readChunkBytes: 4096, readAheadBytes: 8192 };
 const [a, b, c] = [sidOf('a'), sidOf('b'), sidOf('c')];
-
-function readerOf(
-  fixture: LogFixture,
-  more: Partial<GroupReaderEnvironment> = {},
-): GroupReader & { clock: { nowMs: number } } {
-  const clock = { nowMs: 0 };
-  const { store, group } = fixture;
-  const runtime = { monotonicMs: () => clock.nowMs };
-  return Object.assign(new GroupReader({ store, runtime, group, options, ...more }), { clock });
-}
-
-/** Reads from `offset` on until the end is seen, or nothing comes; checks every batch. Returns where it ended. */
-async function readAll(
-  fixture: LogFixture,
-  reader: GroupReader,
-  partition: number,
-  offset = 0,
-): Promise<number> {
-  let next = offset;
-  for (;;) {
-    const { pieces, nextOffset, sizeBytes } = await reader.read(partition, next, 2000);
-    assert.equal(assertBatches(fixture.history(partition), next, pieces), nextOffset);
-    if (sizeBytes === 0) return next;
-    next = nextOffset;
-  }
-}
-
-const isLogError =
-  (code: LogErrorCode, ...words: string[]) =>
-  (error: unknown): boolean => {
-    assert(error instanceof LogError, String(error));
-    assert.equal(error.code, code, error.message);
-    for (const word of words) assert(error.message.includes(word), error.message);
-    return true;
-  };
 
 /** Segments and a page; the WAL of two dead sessions and of the owner. */
 async function mixedLog(): Promise<LogFixture> {
@@ -129,132 +91,6 @@ test('follows the log of a live owner', async () => {
   }
 });
 
-test('a stale manifest after a flush and a trim: no record is skipped', async () => {
-  const fixture = new LogFixture(1);
-  await fixture.acquire(a);
-  await fixture.append([{ partition: 0, batches: [3, 3] }]);
-  for (const isPrimed of [false, true]) {
-    const reader = readerOf(fixture);
-    // Not primed: it knows the manifest, but has not looked at the WAL yet.
-    if (isPrimed) await reader.read(0, 0, 1);
-    else await reader.refresh();
-    await fixture.append([{ partition: 0, batches: [4] }]);
-    await fixture.flush();
-    await fixture.trim();
-    await fixture.append([{ partition: 0, batches: [2] }]);
-    assert.equal(await readAll(fixture, reader, 0, 3), fixture.end(0));
-    await fixture.append([{ partition: 0, batches: [1] }]);
-  }
-});
-
-test('a stale manifest after a takeover: what lies behind the fence is never delivered', async () => {
-  const fixture = new LogFixture(1);
-  await fixture.acquire(a);
-  await fixture.append([{ partition: 0, batches: [3] }]);
-  const reader = readerOf(fixture);
-  await reader.refresh();
-  const fence = await fixture.acquire(b);
-  assert.equal(fence, 1);
-  // The old owner's slot, sent before it was fenced, lands behind the fence, at the offset that the new owner gives next.
-  const { slot } = await fixture.writeSlot(a, [fixture.strayBlock(0, fixture.end(0), 0)]);
-  assert.equal(slot, 2);
-  await fixture.append([{ partition: 0, batches: [2] }]);
-  assert.equal(await readAll(fixture, reader, 0), fixture.end(0));
-});
-
-test('a stale manifest after the old session was swept', async () => {
-  const fixture = new LogFixture(1);
-  await fixture.acquire(a);
-  await fixture.append([{ partition: 0, batches: [3] }]);
-  await fixture.append([{ partition: 0, batches: [3] }]);
-  const reader = readerOf(fixture);
-  assert.equal((await reader.read(0, 0, 1)).nextOffset, 3);
-  await fixture.acquire(b);
-  await fixture.flush();
-  await fixture.sweep();
-  await fixture.append([{ partition: 0, batches: [2] }]);
-  // The slot it would look at next is gone, and the fence lies behind it: it may take that for the end for a while.
-  reader.clock.nowMs += 5000;
-  assert.equal(await readAll(fixture, reader, 0, 3), fixture.end(0));
-});
-
-test('a stale manifest after the group moved away and came back to the same session', async () => {
-  const fixture = new LogFixture(1);
-  await fixture.acquire(a);
-  await fixture.append([{ partition: 0, batches: [3] }]);
-  const reader = readerOf(fixture);
-  assert.equal((await reader.read(0, 0, 1000)).nextOffset, 3);
-  await fixture.release();
-  await fixture.acquire(b);
-  for (const records of [0, 4]) {
-    if (records > 0) await fixture.append([{ partition: 0, batches: [records] }]);
-    await fixture.release();
-    await fixture.acquire(a);
-    await fixture.append([{ partition: 0, batches: [2] }]);
-    assert.equal(await readAll(fixture, reader, 0, 3), fixture.end(0));
-    await fixture.release();
-    await fixture.acquire(b);
-  }
-});
-
-test('a stale manifest after retention: below the log start is out of range, the rest is read', async () => {
-  const fixture = new LogFixture(1);
-  await fixture.acquire(a);
-  for (let flush = 0; flush < 3; flush++) {
-    await fixture.append([{ partition: 0, batches: [5] }]);
-    await fixture.flush();
-  }
-  const reader = readerOf(fixture);
-  assert.equal(await reader.logStart(0), 0);
-  await fixture.moveLogStart(0, 7);
-  await assert.rejects(reader.read(0, 2, 100), isLogError('OFFSET_OUT_OF_RANGE'));
-  assert.equal(await reader.logStart(0), 7);
-  assert.equal(await readAll(fixture, reader, 0, 7), fixture.end(0));
-});
-
-test('a stale manifest after pages were written', async () => {
-  const fixture = new LogFixture(1);
-  await fixture.acquire(a);
-  for (let flush = 0; flush < 6; flush++) {
-    await fixture.append([{ partition: 0, batches: [5] }]);
-    await fixture.flush();
-    if (flush === 3) await fixture.spill(0, 1);
-  }
-  const reader = readerOf(fixture);
-  await reader.refresh();
-  await fixture.spill(0, 1);
-  assert.equal(await readAll(fixture, reader, 0), fixture.end(0));
-});
-
-test('a deleted topic, and one that never was, are unknown', async () => {
-  const fixture = new LogFixture(1);
-  await assert.rejects(
-    readerOf(fixture).read(0, 0, 100),
-    isLogError('UNKNOWN_TOPIC_OR_PARTITION', manifestKey(fixture.group)),
-  );
-  await fixture.acquire(a);
-  await fixture.append([{ partition: 0, batches: [5] }]);
-  const reader = readerOf(fixture);
-  await reader.refresh();
-  await assert.rejects(reader.read(3, 0, 100), isLogError('UNKNOWN_TOPIC_OR_PARTITION'));
-  await fixture.deleteTopic();
-  await fixture.sweep();
-  await assert.rejects(reader.refresh(), isLogError('UNKNOWN_TOPIC_OR_PARTITION'));
-});
-
-test('an idle group is followed although its session trims slots that never concerned it', async () => {
-  const fixture = new LogFixture(1);
-  await fixture.acquire(a);
-  const reader = readerOf(fixture);
-  assert.equal((await reader.read(0, 0, 100)).endSeen, true);
-  for (let slot = 0; slot < 5; slot++) await fixture.append([]);
-  // The manifest stays as it is: nothing of this group was in those slots.
-  await fixture.trim();
-  await fixture.append([{ partition: 0, batches: [3] }]);
-  reader.clock.nowMs += 5000;
-  assert.equal(await readAll(fixture, reader, 0), 3);
-});
-
 test('a slot of a closed run that is missing is corruption that names it; so are segments and pages', async () => {
   const fixture = await mixedLog();
   const entry = fixture.entry(0);
@@ -310,6 +146,12 @@ test('a block that begins too high, or a slot that does not continue its session
   const reader = readerOf(fixture);
   await reader.read(0, 0, 1);
   await assert.rejects(reader.read(0, 3, 100), isLogError('CORRUPT_LOG', slotKey(a, 1), 'offset 5'));
+
+  const late = new LogFixture(1);
+  await late.acquire(a);
+  await late.append([{ partition: 0, batches: [3] }]);
+  await late.writeSlot(a, [late.strayBlock(0, 3, 7)]);
+  await assert.rejects(readerOf(late).read(0, 3, 100), isLogError('CORRUPT_LOG', slotKey(a, 1), 'epoch 7'));
 
   const other = new LogFixture(1);
   await other.acquire(a);
@@ -375,7 +217,7 @@ test('any number of concurrent readers cost one GET of each object', async () =>
 
 test('reads on with a cache too small for anything', async () => {
   const fixture = await mixedLog();
-  const reader = readerOf(fixture, { options: { ...options, coldCacheBytes: 1000 } });
+  const reader = readerOf(fixture, { options: { ...readOptions, coldCacheBytes: 1000 } });
   assert.equal(await readAll(fixture, reader, 0), fixture.end(0));
   assert.equal(await readAll(fixture, reader, 1), fixture.end(1));
   assert(reader.cold.chunks.keptBytes <= 1000);

@@ -13,7 +13,8 @@ import { OwnedGroup } from '../owned-group.ts';
 import type { TailBlock } from '../owned-partition.ts';
 import { OwnedPartition } from '../owned-partition.ts';
 import { WalSession } from '../session.ts';
-import { assertBatches, LogFixture, sidOf } from './log-fixture.ts';
+import { LogFixture, sidOf } from './log-fixture.ts';
+import { assertBatches } from './written-batch.ts';
 import { PartitionReader } from './partition-reader.ts';
 
 const options: LogOptions = { ...defaultLogOptions, readChunkBytes: 4096, readAheadBytes: 8192 };
@@ -351,6 +352,26 @@ test('the first offset since a time is not below the log start, nor at or above 
   assert.deepEqual(await reader.offsetForTimestamp(served(0), 4000), { offset: 30, timestampMs: 5003 });
   served(0).partition.highWatermark = 30;
   assert.equal(await reader.offsetForTimestamp(served(0), 4000), undefined);
+});
+
+test('that there is no offset since a time is said only by the owner', async () => {
+  const fixture = await mixedLog();
+  const { reader, served, session } = await owned(fixture);
+  await fixture.fence(session.sid, 0);
+  assert.deepEqual((await reader.offsetForTimestamp(served(0), 0))?.offset, 0);
+  await assert.rejects(reader.offsetForTimestamp(served(0), 99_999), isLogError('NOT_LEADER_OR_FOLLOWER'));
+});
+
+test('a batch below the log start is not found by its time, though its segment is still there', async () => {
+  const fixture = new LogFixture(1);
+  await fixture.acquire(sidOf('a'));
+  await fixture.append([{ partition: 0, batches: [5], timestampMs: 500 }]);
+  await fixture.append([{ partition: 0, batches: [5], timestampMs: 100 }]);
+  await fixture.flush();
+  await fixture.moveLogStart(0, 7);
+  const { reader, served } = await owned(fixture);
+  assert.equal(await reader.offsetForTimestamp(served(0), 400), undefined);
+  assert.deepEqual(await reader.offsetForTimestamp(served(0), 50), { offset: 7, timestampMs: 104 });
 });
 
 test('looking for a time reads indexes, not records', async () => {

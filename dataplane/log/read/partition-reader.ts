@@ -121,7 +121,7 @@ export class PartitionReader {
     signal?: AbortSignal,
   ): Promise<TimestampedOffset | undefined> {
     const { group, partition } = served;
-    for (;;) {
+    for (let isConfirmed = false; ;) {
       // One look at both: a flush moves blocks from the tail to segments.
       const { manifest } = group;
       const entry = group.partitionManifest(partition.partition);
@@ -130,16 +130,25 @@ export class PartitionReader {
         ({ entry: { baseOffset, lastOffset } }) =>
           baseOffset >= entry.segmentEnd && lastOffset < highWatermark,
       );
-      const found = await firstSegmentBatchSince(
+      const since = { timestampMs, logStart };
+      const inSegments = await firstSegmentBatchSince(
         this.cold,
         this.#segments,
         manifest,
         entry,
-        { timestampMs, logStart },
+        since,
         signal,
       );
-      if (!(found instanceof Gone)) return found ?? firstBatchSince(tail, { timestampMs, logStart });
-      await stillMissing(served, found, () => group.manifest !== manifest, signal);
+      if (inSegments instanceof Gone) {
+        await stillMissing(served, inSegments, () => group.manifest !== manifest, signal);
+        continue;
+      }
+      const found = inSegments ?? firstBatchSince(tail, since);
+      if (found !== undefined || isConfirmed) return found;
+      // "There is none" sends a consumer to the log end: it has to be the end.
+      await untilAborted(group.session.confirm(), signal);
+      if (group.phase === 'gone') throw notServed(group);
+      isConfirmed = true;
     }
   }
 

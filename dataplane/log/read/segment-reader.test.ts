@@ -5,7 +5,8 @@ import { segmentKey } from '../format/keys.ts';
 import { defaultLogOptions } from '../options.ts';
 import { BatchCollector } from './batch-collector.ts';
 import { ColdStore } from './cold-store.ts';
-import { assertBatches, LogFixture, sidOf } from './log-fixture.ts';
+import { LogFixture, sidOf } from './log-fixture.ts';
+import { assertBatches } from './written-batch.ts';
 import { Gone } from './segment-directory.ts';
 import { SegmentReader } from './segment-reader.ts';
 import type { GetAnswer } from './watched-store.ts';
@@ -256,6 +257,27 @@ test('a bit flipped on the way costs one more GET, never a wrong record', async 
     while (offset < fixture.end(0)) offset = await read(setup, offset, 3000);
     // A flip in a tail may hit what is not needed: record bytes before the index.
     assert(cold.verified.counters.repeated >= flips - 1);
+  }
+});
+
+test('no byte of a small segment, which comes whole, is believed unseen', async () => {
+  const { fixture } = await oneSegment(3);
+  const sizeBytes =
+    (await fixture.store.head(segmentKey(fixture.group, fixture.entry(0).segments[0]?.object ?? '')))
+      ?.sizeBytes ?? 0;
+  // The header is not needed: the index has a copy of it.
+  for (let at = 64; at < sizeBytes; at += 13) {
+    const cold = new ColdStore(fixture.store, {
+      ...defaultLogOptions,
+      readChunkBytes: 4096,
+      readAheadBytes: 0,
+    });
+    const setup = { fixture, cold, reader: new SegmentReader(cold), key: '' };
+    let gets = 0;
+    fixture.store.onGet = async (_get, answer) =>
+      gets++ === 0 ? flipBit(await answer(), at) : await answer();
+    assert.equal(await read(setup, 0, 1e9), fixture.end(0), `byte ${at}`);
+    assert.equal(gets, 2, `byte ${at}`);
   }
 });
 

@@ -150,9 +150,7 @@ export class WalWalk {
       const runIndex = manifest.runs.findIndex(
         ({ sid, from }) => sid === position.sid && from === position.from,
       );
-      const run = manifest.runs[runIndex];
-      if (run === undefined || position.slot < run.flushedTo) continue;
-      if (run.to !== undefined && position.slot > run.to) continue;
+      if (runIndex < 0) continue;
       best = { runIndex, slot: position.slot, offset: position.offset };
     }
     return best;

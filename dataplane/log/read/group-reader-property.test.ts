@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { LogError } from '../errors.ts';
 import { ColdStore } from './cold-store.ts';
 import { GroupReader } from './group-reader.ts';
-import { assertBatches, LogFixture, sidOf } from './log-fixture.ts';
+import { LogFixture, sidOf } from './log-fixture.ts';
+import { assertBatches } from './written-batch.ts';
 import { defaultLogOptions } from '../options.ts';
 
 /**
