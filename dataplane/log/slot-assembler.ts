@@ -85,6 +85,24 @@ export class SlotAssembler {
     return Math.min(maxLingerMs, Math.max(minLingerMs, wanted));
   }
 
+  /**
+   * The partitions of the next slot, those that wait longest first. What gathered while no slot could be sent may fill
+   * several: one huge slot would keep all its records waiting for its last byte. A small rest goes along.
+   */
+  #takeFull(): readonly OwnedPartition[] {
+    const { maxSlotBytes } = this.#options;
+    const partitions: OwnedPartition[] = [];
+    let sizeBytes = 0;
+    for (const partition of this.#open) {
+      if (sizeBytes >= maxSlotBytes && this.#openBytes - sizeBytes >= maxSlotBytes / 8) break;
+      partitions.push(partition);
+      sizeBytes += partition.openBytes;
+      this.#open.delete(partition);
+    }
+    this.#openBytes = this.#open.size === 0 ? 0 : this.#openBytes - sizeBytes;
+    return partitions;
+  }
+
   #close(): void {
     const partitions = this.#takeFull();
     const timeMs = this.#session.slotTimeMs();
