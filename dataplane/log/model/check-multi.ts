@@ -15,7 +15,6 @@ import {
   noRead,
   nobody,
   open,
-  partitions,
 } from './multi-state.ts';
 import type { Cell, Role, Rules, State } from './multi-state.ts';
 import { storeSteps } from './multi-store.ts';
@@ -39,21 +38,23 @@ export function multiModel(
     steps: (state) => allSteps(rules, state),
     violation: brokenInvariant,
     key: keyOf,
+    rare: new Set(['declareDead', 'register', 'reassign', 'learnDeath']),
   };
 }
 
 /** Session 0 owns partition 0; nobody owns partition 1. */
 function initialState(rules: Rules): State {
-  const { broken, bounds } = rules;
+  const { bounds } = rules;
   const unowned = manifestOf({ version: 1, assignGen: 0, owner: nobody, runs: [], segment: [] });
   const owned = manifestOf({
     ...unowned,
     owner: 0,
     runs: [{ session: 0, from: 0, to: open, flushedTo: 0 }],
   });
+  const manifests = [owned, unowned].slice(0, bounds.partitions);
   const owning: Role = { ...idleRole, phase: 'own', version: 1 };
   return {
-    manifests: [owned, unowned],
+    manifests,
     wal: Array.from({ length: bounds.sessions }, () => Array<Cell>(bounds.slots + 1).fill(null)),
     trims: Array<number>(bounds.sessions).fill(0),
     puts: [],
@@ -62,13 +63,13 @@ function initialState(rules: Rules): State {
       dead: false,
       nextSlot: 0,
       inflight: [],
-      roles: partitions.map((q) => (i === 0 && q === 0 ? { ...owning } : { ...idleRole })),
-      seals: broken.has('sealShared') ? Array<number>(bounds.sessions).fill(-1) : null,
+      roles: manifests.map((_, q) => (i === 0 && q === 0 ? { ...owning } : { ...idleRole })),
+      seals: bounds.sharedSeals === 1 ? Array<null>(bounds.sessions).fill(null) : null,
       oldView: null,
       onceConfirmed: false,
       key: '',
     })),
-    acked: partitions.map(() => []),
+    acked: manifests.map(() => []),
     nextValue: 1,
     sweep: null,
     cluster: bounds.cluster === 1 ? initialCluster(rules) : null,
@@ -79,7 +80,7 @@ function initialState(rules: Rules): State {
 function* allSteps(rules: Rules, state: State): Iterable<Step<State>> {
   for (const [i, session] of state.sessions.entries()) {
     if (session.dead) continue;
-    for (const q of partitions) {
+    for (const q of session.roles.keys()) {
       yield* commitSteps(rules, state, i, q);
       yield* acquireSteps(rules, state, i, q);
     }
@@ -92,7 +93,7 @@ function* allSteps(rules: Rules, state: State): Iterable<Step<State>> {
 
 function brokenInvariant(before: State, after: State): string | undefined {
   const sameWal = before.wal === after.wal && before.trims === after.trims;
-  for (const q of partitions) {
+  for (const q of after.manifests.keys()) {
     if (sameWal && before.manifests[q] === after.manifests[q] && before.acked[q] === after.acked[q]) continue;
     const { values, lost, misplaced } = logOf(q, at(after.manifests, q), after);
     if (lost === true) return `p${q}: slot of a closed run is missing`;

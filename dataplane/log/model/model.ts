@@ -9,6 +9,8 @@ export interface Model<S> {
   steps(state: S): Iterable<Step<S>>;
   /** What the step from `before` to `after` broke, in words, or undefined. */
   violation(before: S, after: S): string | undefined;
+  /** Kinds of actions that a random walk takes ten times less often than others. */
+  readonly rare?: ReadonlySet<string>;
   /** The same text for two states exactly when they are the same. May sort what has no order in `state`. */
   key(state: S): string;
 }

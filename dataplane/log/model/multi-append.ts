@@ -1,11 +1,11 @@
 import { at, replaced, without } from './model.ts';
 import type { Step } from './model.ts';
-import { changed, durableEndOf, isBlock, kill, partitions, withPut } from './multi-state.ts';
+import { changed, durableEndOf, isBlock, kill, withPut } from './multi-state.ts';
 import type { Rules, State } from './multi-state.ts';
 
 /** Appends of session `i`: produce, retry, a look at slots answered 412, acknowledgement, trim. */
 export function* appendSteps(rules: Rules, state: State, i: number): Iterable<Step<State>> {
-  for (const q of partitions) yield* produceSteps(rules, state, i, q);
+  for (const q of state.manifests.keys()) yield* produceSteps(rules, state, i, q);
   yield* trimSteps(state, i);
   yield* resolveSteps(rules, state, i);
 }

@@ -1,6 +1,6 @@
 import { at, replaced } from './model.ts';
 import type { Step } from './model.ts';
-import { changed, copyOf, idleRole, kill, nobody, partitions } from './multi-state.ts';
+import { changed, copyOf, idleRole, kill, nobody } from './multi-state.ts';
 import type { Rules, State } from './multi-state.ts';
 
 /** `meta/cluster`: changed by compare-and-swap, so each change is one step. */
@@ -24,14 +24,18 @@ interface Assignment {
   readonly from: number;
 }
 
-/** Both partitions assigned to broker 0; the first session of each broker is registered. */
+/** All partitions assigned to broker 0; the first session of each broker is registered. */
 export function initialCluster({ bounds }: Rules): Cluster {
   return {
     entries: Array.from({ length: bounds.brokers }, (_, sid) => ({
       sid: sid < bounds.sessions ? sid : nobody,
       dead: false,
     })),
-    assignments: partitions.map(() => ({ broker: 0, generation: 1, from: nobody })),
+    assignments: Array.from({ length: bounds.partitions }, () => ({
+      broker: 0,
+      generation: 1,
+      from: nobody,
+    })),
   };
 }
 
@@ -52,14 +56,15 @@ export function* clusterSteps(rules: Rules, state: State): Iterable<Step<State>>
   };
   for (const [broker, { sid, dead }] of cluster.entries.entries()) {
     const successor = sid + bounds.brokers;
-    if (successor < bounds.sessions) {
+    const mayDie = deathsIn(cluster) < bounds.deaths;
+    if (successor < bounds.sessions && (dead || mayDie)) {
       yield step(`register s${successor} as b${broker}`, withEntry(cluster, broker, successor, false));
     }
-    if (!dead && bounds.deaths === 1) {
+    if (!dead && mayDie) {
       yield step(`declareDead b${broker} s${sid}`, withDeath(cluster, broker));
     }
   }
-  for (const q of partitions) {
+  for (const q of cluster.assignments.keys()) {
     for (let broker = 0; broker < bounds.brokers; broker++) {
       const moved = reassigned(cluster, q, broker);
       if (moved !== undefined && at(moved.assignments, q).generation <= bounds.maxgen) {
@@ -79,7 +84,7 @@ function* learningSteps({ broken }: Rules, state: State, cluster: Cluster): Iter
         yield [`learnDeath s${i}`, changed(state, i, (_, next) => kill(next, i))];
       continue;
     }
-    for (const q of partitions) {
+    for (const q of session.roles.keys()) {
       const { broker: assigned, generation, from } = at(cluster.assignments, q);
       if (at(session.roles, q).phase !== 'idle' || assigned !== broker) continue;
       const next = changed(state, i, (session) => {
@@ -92,7 +97,14 @@ function* learningSteps({ broken }: Rules, state: State, cluster: Cluster): Iter
   }
 }
 
-/** Sids of a broker are registered in ascending order. */
+/** Sids of a broker are registered in ascending order, so those before the last are dead. */
+function deathsIn({ entries }: Cluster): number {
+  return entries.reduce(
+    (count, { sid, dead }) => count + Math.max(0, Math.floor(sid / entries.length)) + (dead ? 1 : 0),
+    0,
+  );
+}
+
 function wasRegistered({ entries }: Cluster, sid: number): boolean {
   return sid <= at(entries, sid % entries.length).sid;
 }

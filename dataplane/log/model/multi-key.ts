@@ -42,7 +42,7 @@ function sessionKey({ dead, nextSlot, inflight, roles, seals, oldView, onceConfi
     const { phase, version, nextOffset, sealSlot, trim, flushedTo, basis, order, orderFrom } = role;
     key += `,${phase}${version}.${nextOffset}.${sealSlot}.${trim}.${flushedTo}.${order}.${orderFrom}${basis?.key ?? ''}`;
   }
-  if (seals !== null) key += `s${seals}`;
+  for (const known of seals ?? []) key += known === null ? '-' : `s${known.from}.${known.seal}`;
   if (oldView !== null) key += `v${clusterKey(oldView)}`;
   return onceConfirmed ? `${key}c` : key;
 }

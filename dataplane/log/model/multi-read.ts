@@ -1,6 +1,6 @@
 import { at } from './model.ts';
 import type { Step } from './model.ts';
-import { changed, copyOf, durableEndOf, kill, noRead, partitions } from './multi-state.ts';
+import { changed, copyOf, durableEndOf, kill, noRead } from './multi-state.ts';
 import type { Read, Rules, Session, State } from './multi-state.ts';
 
 /** A request for the log end of a partition arrives at an owner, is confirmed, and is answered. */
@@ -8,11 +8,11 @@ export function* readSteps(rules: Rules, state: State, i: number): Iterable<Step
   const { broken, bounds } = rules;
   const { read } = state;
   const session = at(state.sessions, i);
-  if (broken.has('confirmByOlderGet') && !session.onceConfirmed && nextSlotIsFree(rules, state, i)) {
+  if (broken.has('confirmByOlderGet') && !session.onceConfirmed && nextSlotIsFree(state, i)) {
     yield [`idleConfirm s${i}`, changed(state, i, (session) => (session.onceConfirmed = true))];
   }
   if (bounds.reads === 1 && read.phase === 'none') {
-    for (const q of partitions) {
+    for (const q of session.roles.keys()) {
       const { phase } = at(session.roles, q);
       if (phase !== 'own' && !(phase === 'releaseUnknown' && broken.has('answerWhileReleasing'))) continue;
       const floor = at(state.acked, q).reduce((end, { offset }) => Math.max(end, offset + 1), 0);
@@ -36,10 +36,10 @@ export function* readSteps(rules: Rules, state: State, i: number): Iterable<Step
 function* waitingSteps(rules: Rules, state: State, session: Session): Iterable<Step<State>> {
   const { broken } = rules;
   const { read } = state;
-  if (!read.confirmed && nextSlotIsFree(rules, state, read.session)) {
+  if (!read.confirmed && getConfirms(rules, state)) {
     yield [`confirmByGet s${read.session}`, withRead(state, { ...read, confirmed: true })];
   }
-  if (!read.confirmed && isFenced(state, read.session)) {
+  if (!read.confirmed && getFindsFence(state)) {
     yield [
       `confirmByGet s${read.session} finds a fence`,
       changed(state, read.session, (_, next) => kill(next, read.session)),
@@ -60,17 +60,24 @@ function* waitingSteps(rules: Rules, state: State, session: Session): Iterable<S
 }
 
 /** With every issued slot resolved, a GET of the next slot that was never issued answers 404. */
-function nextSlotIsFree({ broken }: Rules, state: State, i: number): boolean {
+function nextSlotIsFree(state: State, i: number): boolean {
   const session = at(state.sessions, i);
-  const unresolved = durableEndOf(session);
-  if (unresolved === session.nextSlot) return at(at(state.wal, i), session.nextSlot) === null;
-  return broken.has('confirmBySweptSlot') && at(at(state.wal, i), unresolved) === null;
+  return durableEndOf(session) === session.nextSlot && at(at(state.wal, i), session.nextSlot) === null;
 }
 
-function isFenced(state: State, i: number): boolean {
-  const session = at(state.sessions, i);
-  const allResolved = durableEndOf(session) === session.nextSlot;
-  return allResolved && at(at(state.wal, i), session.nextSlot) === 'fence';
+/**
+ * A GET answers 404 for the slot that was next when the request arrived, and all lower ones are known to be durable. It
+ * may have been issued since: a fence that stood when the request arrived stands there, and is never deleted.
+ */
+function getConfirms({ broken }: Rules, { sessions, wal, read }: State): boolean {
+  const durableEnd = durableEndOf(at(sessions, read.session));
+  if (broken.has('confirmBySweptSlot')) return at(at(wal, read.session), durableEnd) === null;
+  return durableEnd >= read.nextSlot && at(at(wal, read.session), read.nextSlot) === null;
+}
+
+function getFindsFence({ sessions, wal, read }: State): boolean {
+  const durableEnd = durableEndOf(at(sessions, read.session));
+  return durableEnd >= read.nextSlot && at(at(wal, read.session), read.nextSlot) === 'fence';
 }
 
 function hasDurableFrom({ inflight, nextSlot }: Session, slot: number): boolean {

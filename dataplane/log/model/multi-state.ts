@@ -11,12 +11,13 @@ export const multiMutants = [
   'releaseUnflushed',
   'surviveLostPartition',
   'noTrimValidate',
-  'sweepWithoutTrim',
-  'sweepToFirstCovered',
+  'sweepUnfenced',
+  'serveUnconfirmed',
   'sealOnHandover',
   'sealByMode',
   'judgeByOldView',
-  'sealShared',
+  'sealBelowStart',
+  'sealAboveFence',
   'releaseUnknownAsOwned',
   'releaseUnknownAsLost',
   'confirmByOlderPut',
@@ -29,6 +30,8 @@ export const multiMutants = [
 export const multiBounds = {
   /** Broker incarnations. Session s is one of broker s mod `brokers`; with a cluster state they start in turn. */
   sessions: 2,
+  /** Partition 0 is owned by session 0, the other by nobody. */
+  partitions: 2,
   /** Record batches ever produced. */
   values: 3,
   /** Slots of a session whose outcome is open at one time. */
@@ -42,8 +45,8 @@ export const multiBounds = {
   /** 1: sessions acquire only what `meta/cluster` assigns to them and seal only what it calls dead. */
   cluster: 0,
   brokers: 2,
-  /** 1: `meta/cluster` may declare brokers dead, rightly or wrongly. */
-  deaths: 1,
+  /** Sessions that `meta/cluster` may declare dead or replace, rightly or wrongly. */
+  deaths: 2,
   /** The last generation to which a reassignment may lead. */
   maxgen: 1,
   /** Manifest CASes of a kind whose answer is lost and which the store may still apply, at one time. */
@@ -54,6 +57,8 @@ export const multiBounds = {
   reads: 0,
   /** 1: there is a garbage collector for dead sessions. */
   sweeps: 1,
+  /** 1: a session uses the seal that it found for one partition for the other one too, where it may. */
+  sharedSeals: 0,
 };
 
 type Mutant = (typeof multiMutants)[number];
@@ -63,7 +68,6 @@ export interface Rules {
   readonly bounds: Bounds<keyof typeof multiBounds>;
 }
 
-export const partitions = [0, 1] as const;
 export const open = -1;
 export const nobody = -1;
 
@@ -141,6 +145,8 @@ export interface Role {
     | 'validate'
     | 'sealed'
     | 'acquireUnknown'
+    /** The acquisition landed after more slots had been issued: serves once the session is known not to be fenced. */
+    | 'confirming'
     | 'own'
     | 'releaseUnknown'
     /** Only of the mutant surviveLostPartition. */
@@ -148,7 +154,7 @@ export interface Role {
   /** The manifest version this session believes to be the last. */
   version: number;
   nextOffset: number;
-  /** Where the scan of the old session stands, then where its seal is. */
+  /** Where the scan of the old session stands, then where its seal is. `confirming`: the next slot when that began. */
   sealSlot: number;
   /** The old session's trim point as last read. */
   trim: number;
@@ -162,6 +168,12 @@ export interface Role {
   orderFrom: number;
 }
 
+/** The slots of [from, seal) were confirmed present, and a fence stands at `seal`. */
+export interface KnownSeal {
+  readonly from: number;
+  readonly seal: number;
+}
+
 export interface Session {
   /** It has stopped. */
   dead: boolean;
@@ -169,8 +181,8 @@ export interface Session {
   /** By slot: sent and not yet acknowledged. */
   inflight: Inflight[];
   roles: Role[];
-  /** By session: where this one found its seal, -1 if it did not look. Kept only for the mutant sealShared. */
-  seals: readonly number[] | null;
+  /** By session: the last seal that this one found there. Kept only with `sharedSeals`. */
+  seals: readonly (KnownSeal | null)[] | null;
   /** Kept only for the mutant judgeByOldView. */
   oldView: Cluster | null;
   /** Kept only for the mutant confirmByOlderGet. */
@@ -357,6 +369,6 @@ export function kill(state: State, i: number): void {
   session.dead = true;
   session.nextSlot = 0;
   session.inflight = [];
-  session.roles = partitions.map(() => ({ ...idleRole }));
+  session.roles = session.roles.map(() => ({ ...idleRole }));
   if (state.read.session === i) state.read = { ...noRead, phase: 'answered' };
 }

@@ -1,7 +1,7 @@
 import { at, replaced, without } from './model.ts';
 import type { Step } from './model.ts';
 import { isDead } from './multi-cluster.ts';
-import { changed, copyOf, isBlock, open, partitions, setCell, startOf } from './multi-state.ts';
+import { changed, copyOf, isBlock, open, setCell, startOf } from './multi-state.ts';
 import type { Manifest, Place, Rules, State, Sweep } from './multi-state.ts';
 
 /** What the store and the garbage collector do: requests land, trimmed slots are deleted, dead sessions are swept. */
@@ -56,16 +56,18 @@ function* lateCasSteps(state: State): Iterable<Step<State>> {
   }
 }
 
-/** List candidates of dead sessions, then read all manifests, then raise the trim point: slots below it are deleted. */
-function* sweepSteps({ broken }: Rules, state: State): Iterable<Step<State>> {
+/** Of sessions that are dead and fenced: list candidates, then read all manifests, then delete what no run covers. */
+function* sweepSteps(rules: Rules, state: State): Iterable<Step<State>> {
+  const { broken } = rules;
   const { sweep } = state;
   if (sweep === null) {
-    const listed = candidates(state);
+    yield* fenceSteps(rules, state);
+    const listed = candidates(rules, state);
     if (listed.length > 0) yield ['gcList', withSweep(state, { listed, manifests: [] })];
     return;
   }
   const read = sweep.manifests.length;
-  if (read < (broken.has('gcOneManifest') ? 1 : partitions.length)) {
+  if (read < (broken.has('gcOneManifest') ? 1 : state.manifests.length)) {
     const manifests = [...sweep.manifests, at(state.manifests, read)];
     yield [`gcReadM p${read}`, withSweep(state, { ...sweep, manifests })];
     return;
@@ -73,42 +75,38 @@ function* sweepSteps({ broken }: Rules, state: State): Iterable<Step<State>> {
   const deletable = sweep.listed.find(
     (place) =>
       isBlock(at(at(state.wal, place.session), place.slot)) &&
-      ((broken.has('sweepWithoutTrim') && !isCovered(place, sweep.manifests)) ||
-        (broken.has('gcBeyondFence') && isBeyondFence(place, state))),
+      (!isCovered(place, sweep.manifests) || (broken.has('gcBeyondFence') && isBeyondFence(place, state))),
   );
-  if (deletable !== undefined) {
-    yield [`gcDelete s${deletable.session} slot${deletable.slot}`, withoutSlot(state, deletable)];
-    return;
-  }
-  for (const i of broken.has('sweepWithoutTrim') ? [] : state.trims.keys()) {
-    const trim = sweptTrim(sweep, i, broken.has('sweepToFirstCovered'));
-    if (trim <= at(state.trims, i)) continue;
+  if (deletable === undefined) yield ['gcDone', withSweep(state, null)];
+  else yield [`gcDelete s${deletable.session} slot${deletable.slot}`, withoutSlot(state, deletable)];
+}
+
+/** Before a dead session is swept it gets a FENCE, unless it has one. Scan and check of the trim point are one step. */
+function* fenceSteps({ broken }: Rules, state: State): Iterable<Step<State>> {
+  const { cluster, wal, trims } = state;
+  if (cluster === null || broken.has('sweepUnfenced')) return;
+  for (const [i, slots] of wal.entries()) {
+    if (!slots.some(isBlock) || isFenced(state, i) || !isDead(cluster, i)) continue;
+    const hole = slots.findIndex((cell, slot) => slot >= at(trims, i) && cell === null);
     const next = copyOf(state);
-    next.trims = replaced(state.trims, i, trim);
-    yield [`gcTrim s${i} -> ${trim}`, next];
-    return;
+    setCell(next, i, hole, 'fence');
+    yield [`gcFence s${i} slot${hole}`, next];
   }
-  yield ['gcDone', withSweep(state, null)];
 }
 
-function candidates({ wal, cluster }: State): Place[] {
+/** A fence below the trim point fences nothing. */
+function isFenced({ wal, trims }: State, session: number): boolean {
+  return at(wal, session).lastIndexOf('fence') >= at(trims, session);
+}
+
+function candidates({ broken }: Rules, state: State): Place[] {
+  const { cluster, wal } = state;
+  const unfenced = cluster === null || broken.has('sweepUnfenced');
   return wal.flatMap((slots, session) =>
-    cluster !== null && !isDead(cluster, session)
-      ? []
-      : slots.flatMap((cell, slot) => (isBlock(cell) ? [{ session, slot }] : [])),
+    (cluster === null || isDead(cluster, session)) && (unfenced || isFenced(state, session))
+      ? slots.flatMap((cell, slot) => (isBlock(cell) ? [{ session, slot }] : []))
+      : [],
   );
-}
-
-/**
- * How far a sweep may raise the trim point of `session`: to the start of the first run that any manifest lists, or
- * beyond all listed slots. Not to the first *listed* slot that a run covers: a slot below it may still land.
- */
-function sweptTrim({ listed, manifests }: Sweep, session: number, toFirstCovered: boolean): number {
-  const slots = listed.filter((place) => place.session === session);
-  const end = slots.reduce((end, { slot }) => Math.max(end, slot + 1), 0);
-  if (toFirstCovered) return slots.find((place) => isCovered(place, manifests))?.slot ?? end;
-  const runs = manifests.flatMap(({ runs }) => runs).filter((run) => run.session === session);
-  return runs.reduce((trim, run) => Math.min(trim, startOf(run)), end);
 }
 
 function isCovered({ session, slot }: Place, manifests: readonly Manifest[]): boolean {

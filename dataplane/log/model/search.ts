@@ -81,7 +81,10 @@ export function walkRandomly<S>(
         else others.push(step);
       }
       if (byKind.size === 0) break;
-      const choices = at([...byKind.values()], below(byKind.size));
+      let [kind, choices] = at([...byKind], below(byKind.size));
+      if (model.rare?.has(kind) === true && below(10) > 0) {
+        [kind, choices] = at([...byKind], below(byKind.size));
+      }
       const [action, next] = at(choices, below(choices.length));
       taken.push(action);
       stepCount++;
