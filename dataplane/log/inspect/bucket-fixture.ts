@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { markDead } from '../../cluster/broker-changes.ts';
 import { ChangeRefused } from '../../cluster/change-refused.ts';
 import type { ClusterState } from '../../cluster/cluster-state.ts';
 import { createTopic } from '../../cluster/topic-changes.ts';
@@ -74,7 +75,7 @@ export class TestCluster {
       },
       onReplaced: () => undefined,
     });
-    const broker = new TestBroker(this, process, log);
+    const broker = new TestBroker(id, this, process, log);
     await broker.call(() => log.start());
     await this.until(() => log.log !== undefined);
     return broker;
@@ -148,6 +149,12 @@ export class TestCluster {
     await this.time.run({ untilMs: this.time.nowMs + ms });
   }
 
+  /** Declares a session of `broker` dead, as `by` finds; its groups go to the brokers that are left. */
+  async markDead(broker: TestBroker, sid: string, by: TestBroker): Promise<void> {
+    const verdict = { id: broker.id, sid, by: { id: by.id, sid: by.sid }, evidence: 'gone' } as const;
+    await this.change(by, (state) => markDead(state, verdict));
+  }
+
   /** The bucket as it is now, in memory. */
   bucket(): TestBucket {
     const bucket = new TestBucket();
@@ -160,11 +167,13 @@ export class TestCluster {
 }
 
 export class TestBroker {
+  readonly id: number;
   readonly log: BrokerLog;
   readonly process: SimulatedProcess;
   readonly #cluster: TestCluster;
 
-  constructor(cluster: TestCluster, process: SimulatedProcess, log: BrokerLog) {
+  constructor(id: number, cluster: TestCluster, process: SimulatedProcess, log: BrokerLog) {
+    this.id = id;
     this.#cluster = cluster;
     this.process = process;
     this.log = log;
@@ -244,4 +253,56 @@ export class TestBucket {
     assert(this.objects.byKey.has(key), `${key} does not exist`);
     this.objects.delete(key);
   }
+}
+
+/**
+ * A bucket with something of every kind. Broker 1 wrote segments, pages and snapshots, trimmed, left records in its slots
+ * and was killed; broker 2 has taken over (fence, closed runs), has written since and lives.
+ *
+ *  - topic `narrow`: groups of one partition, 0 and 1; log start of partition 0 is 10
+ *  - topic `wide`: partitions 0 to 3 in groups of two; nothing in partition 3
+ *  - topic `large`: one partition, with a segment and two slots that are larger than what is read of them for the index
+ */
+export async function richBucket(): Promise<RichBucket> {
+  const cluster = new TestCluster(1);
+  const one = await cluster.start(1);
+  const narrow = await cluster.createTopic(one, 'narrow', 2);
+  const wide = await cluster.createTopic(one, 'wide', 4, 2);
+  const large = await cluster.createTopic(one, 'large', 1);
+  const small = [
+    [narrow, 0],
+    [narrow, 1],
+    [wide, 0],
+    [wide, 1],
+    [wide, 2],
+  ] as const;
+  for (let round = 0; round < 8; round++) {
+    for (const [topic, partition] of small) await cluster.append(one, topic, partition, 2);
+    await one.flush();
+  }
+  await cluster.append(one, large, 0, 3, 50_000);
+  await one.flush();
+  await one.call(() => one.log.deleteRecords(narrow, 0, 10));
+  await one.housekeeping();
+  for (const [topic, partition] of small) await cluster.append(one, topic, partition, 2);
+  await cluster.append(one, large, 0, 1, 50_000);
+  await one.housekeeping();
+  const two = await cluster.start(2);
+  const dead = one.sid;
+  one.kill();
+  await cluster.markDead(one, dead, two);
+  for (const [topic, partition] of small) await cluster.append(two, topic, partition, 2);
+  await cluster.append(two, large, 0, 1, 50_000);
+  return { bucket: cluster.bucket(), cluster, narrow, wide, large, dead, live: two.sid };
+}
+
+export interface RichBucket {
+  readonly bucket: TestBucket;
+  readonly cluster: TestCluster;
+  readonly narrow: string;
+  readonly wide: string;
+  readonly large: string;
+  /** Session ids of brokers 1 and 2. */
+  readonly dead: string;
+  readonly live: string;
 }

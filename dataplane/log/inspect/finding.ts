@@ -89,6 +89,13 @@ export const findingCodes = {
     advice:
       'restore the slot from a copy of the bucket (versioned buckets keep deleted ones); look for lifecycle rules and clean-up jobs that delete below wal/',
   },
+  FENCE_MISSING: {
+    severity: 'error',
+    meaning:
+      'no record is lost yet, but a broker of this session that was paused or cut off could wake up and acknowledge records that nobody will ever read',
+    advice:
+      'make sure that no process of this session exists any more; look for lifecycle rules and clean-up jobs that delete below wal/',
+  },
   CHAIN_BROKEN: {
     severity: 'error',
     meaning:

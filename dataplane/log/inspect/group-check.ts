@@ -30,6 +30,8 @@ export class GroupCheck {
   #manifest: Manifest | undefined;
   /** Offset at which each partition's next block in the WAL must begin; absent: not known. */
   readonly #tailEnds = new Map<number, number>();
+  /** A run of the present manifest of which the session's owner has given up the first slots. */
+  trimmed: { readonly sid: string; readonly trim: number; readonly from: number } | undefined;
   /** How often it had to be begun again because it had changed. */
   restarts = 0;
 
@@ -49,6 +51,7 @@ export class GroupCheck {
     const found = await this.#readManifest();
     if (found.kind !== 'found') return found;
     this.#manifest = found.value;
+    this.trimmed = undefined;
     this.#tailEnds.clear();
     for (const { partition, segmentEnd } of found.value.partitions) this.#tailEnds.set(partition, segmentEnd);
     return found;

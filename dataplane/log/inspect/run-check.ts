@@ -21,6 +21,8 @@ export class RunCheck {
   /** Where an open run ended: the first slot that holds no data. */
   endedAt: number | undefined;
   readonly #context: VerifyContext;
+  #isSealSeen = false;
+  #isGivenUp = false;
 
   constructor(group: GroupCheck, run: Run, context: VerifyContext) {
     this.group = group;
@@ -28,6 +30,13 @@ export class RunCheck {
     this.from = Math.max(run.from, run.flushedTo);
     this.#context = context;
     if (run.to !== undefined && this.from >= run.to) this.state = 'done';
+  }
+
+  /** The session's trim point, as of when the walk begins. */
+  begin(trim: number): void {
+    const { sid } = this.run;
+    // As a rule these slots held nothing of this group. Should offsets be missing in what follows, they did.
+    if (trim > this.from) this.group.trimmed ??= { sid, trim, from: this.from };
   }
 
   needs(slot: number): boolean {
@@ -54,11 +63,13 @@ export class RunCheck {
       );
     } else if (expected !== undefined && block.baseOffset !== expected) {
       const what = `it continues ${where} at offset ${block.baseOffset}, but ${expected} comes next`;
-      if (block.baseOffset > expected && trim > this.from) {
+      const { trimmed } = group;
+      if (block.baseOffset > expected && trimmed !== undefined) {
+        const why = `the trim point is ${trimmed.trim}, above slot ${trimmed.from}, from which on the group needs the session`;
         await this.#report(
           'TRIM_TOO_HIGH',
-          trimKey(run.sid),
-          `the trim point is ${trim}: slots below were deleted, and slot ${slot}: ${what}`,
+          trimKey(trimmed.sid),
+          `${why}; and slot ${slot} of session ${run.sid}: ${what}`,
         );
       } else {
         await this.#report('OFFSETS_NOT_DENSE', key, what);
@@ -110,25 +121,37 @@ export class RunCheck {
     this.group.loseTail();
   }
 
-  /** Something else than the slot stands there: what it held of this group is not known. */
-  seeDamage(): void {
-    this.group.loseTail();
+  /** Something that cannot be read, or belongs elsewhere, stands in a slot: what it held of this group is not known. */
+  seeDamage(slot: number): void {
+    if (this.needs(slot)) this.group.loseTail();
+    this.seeSeal(slot);
   }
 
   /** Nothing can be said about the session's slots. */
   giveUp(): void {
     this.group.loseTail();
-    this.end();
+    this.#isGivenUp = true;
+    this.state = 'done';
+  }
+
+  /** A FENCE or END: what a closed run ends at, and what stands there for ever. */
+  seeSeal(slot: number): void {
+    if (slot === this.run.to) this.#isSealSeen = true;
   }
 
   /** All slots have been walked. */
-  end(): void {
+  async end(): Promise<void> {
+    const { sid, to } = this.run;
+    if (to !== undefined && !this.#isSealSeen && !this.#isGivenUp) {
+      const what = `slot ${to} of session ${sid} is no fence, but the session was fenced there: its runs end at this slot`;
+      await this.#report('FENCE_MISSING', slotKey(sid, to), what);
+    }
     if (this.state === 'active') this.state = 'done';
   }
 
   /** Reports what rests on the manifest, unless that has been replaced: then all of it has to be looked at again. */
   async #report(
-    code: 'TRIM_TOO_HIGH' | 'OFFSETS_NOT_DENSE' | 'EPOCH_WRONG' | 'SLOT_MISSING',
+    code: 'TRIM_TOO_HIGH' | 'OFFSETS_NOT_DENSE' | 'EPOCH_WRONG' | 'SLOT_MISSING' | 'FENCE_MISSING',
     key: string,
     what: string,
   ): Promise<void> {

@@ -20,8 +20,15 @@ export interface SessionRuns {
   readonly runs: readonly RunCheck[];
   /** Groups of `meta/cluster` that have no manifest: none of their blocks may be anywhere. Those that have one after all, or were reported, are taken out. */
   readonly unborn: Set<string>;
-  /** Whether the session itself is checked too, not only the runs; once per session. */
-  readonly isFirst: boolean;
+  readonly memory: SessionMemory;
+}
+
+/** What is remembered of a session between walks of its slots. */
+export interface SessionMemory {
+  /** The session itself has been checked: from then on only runs are. */
+  isChecked: boolean;
+  /** All slots below are in a readable checkpoint. */
+  checkpointed: number;
 }
 
 /** Checks one session: its slots follow one another from the trim point to the fence, and hold what groups need of them. */
@@ -34,6 +41,7 @@ class SessionCheck {
   readonly #runs: readonly RunCheck[];
   readonly #unborn: Set<string>;
   readonly #isFirst: boolean;
+  readonly #memory: SessionMemory;
   readonly #context: VerifyContext;
   readonly #runOf = new Map<string, RunCheck>();
   #trim = 0;
@@ -43,13 +51,13 @@ class SessionCheck {
   #aboveFence = 0;
   #belowTrim = 0;
   readonly #checkpointHashes = new Map<number, string>();
-  #checkpointed = 0;
 
-  constructor({ sid, runs, unborn, isFirst }: SessionRuns, context: VerifyContext) {
+  constructor({ sid, runs, unborn, memory }: SessionRuns, context: VerifyContext) {
     this.#sid = sid;
     this.#runs = runs;
     this.#unborn = unborn;
-    this.#isFirst = isFirst;
+    this.#isFirst = !memory.isChecked;
+    this.#memory = memory;
     this.#context = context;
     for (const run of runs) {
       const { topicId, partitions } = run.group.manifest;
@@ -66,9 +74,11 @@ class SessionCheck {
       for (const run of this.#runs) run.giveUp();
     } else {
       this.#trim = trim;
+      for (const run of this.#runs) run.begin(trim);
     }
     const listing = await listSession(reader, this.#sid);
     if (this.#isFirst) {
+      this.#memory.isChecked = true;
       counters.sessions += 1;
       await this.#checkRecord(listing);
       await this.#checkCheckpoints(listing);
@@ -90,7 +100,7 @@ class SessionCheck {
       firstNeeded: needed,
     };
     for await (const step of walkSlots(reader, walk)) await this.#step(step);
-    for (const run of this.#runs) run.end();
+    for (const run of this.#runs) await run.end();
     if (this.#isFirst) this.#summarize();
     await this.#checkGap(listing);
   }
@@ -113,7 +123,7 @@ class SessionCheck {
       if (found.kind === 'damaged') reportDamage(findings, key, found.error);
       else findings.add('WRONG_PLACE', key, `it holds ${misplaced ?? ''}`);
       this.#before = undefined;
-      for (const run of this.#runs) if (run.needs(slot)) run.seeDamage();
+      for (const run of this.#runs) run.seeDamage(slot);
       return;
     }
     const { value } = found;
@@ -140,7 +150,7 @@ class SessionCheck {
     if (checkpointed !== undefined && checkpointed !== footer.footerHash) {
       findings.add(
         'CHECKPOINT_MISMATCH',
-        checkpointKey(this.#sid, this.#checkpointed),
+        checkpointKey(this.#sid, this.#memory.checkpointed),
         `it has slot ${slot} with footer ${checkpointed}, the slot itself has ${footer.footerHash}`,
       );
     }
@@ -181,7 +191,10 @@ class SessionCheck {
   /** A FENCE, or the session's own END. */
   async #seeEnd(slot: number, value: DecodedContainer, key: string): Promise<void> {
     const { cluster, findings, deep } = this.#context;
-    for (const run of this.#runs) await run.seeGap(slot, slot + 1, this.#trim, 'hold a fence');
+    for (const run of this.#runs) {
+      run.seeSeal(slot);
+      await run.seeGap(slot, slot + 1, this.#trim, 'hold a fence');
+    }
     if (!this.#isFirst) return;
     if (slot >= this.#trim) this.#fencedAt ??= slot;
     if (deep) await checkBytes(this.#context, key, value);
@@ -237,7 +250,7 @@ class SessionCheck {
         findings.add('WRONG_PLACE', key, `it is the checkpoint of session ${sid} up to slot ${end}`);
         continue;
       }
-      this.#checkpointed = slot;
+      this.#memory.checkpointed = slot;
       this.#checkpointHashes.clear();
       for (const { slot: at, footerHash } of slots) this.#checkpointHashes.set(at, footerHash);
     }
@@ -276,7 +289,7 @@ class SessionCheck {
     )
       return;
     const gap = openEnds.length > 0 ? Math.min(...openEnds) : listing.slots.gapFrom(this.#trim);
-    const isProven = this.#checkpointed > gap;
+    const isProven = this.#memory.checkpointed > gap;
     if (!isProven && (listing.slots.last ?? -1) < gap) return;
     if (!isProven && settleMs > 0) await sleep(runtime, settleMs, reader.signal);
     await this.#refreshTrim();
@@ -286,7 +299,7 @@ class SessionCheck {
       findings.add(
         'SLOT_MISSING',
         key,
-        `slot ${gap} of session ${this.#sid} does not exist, but its checkpoint at ${this.#checkpointed} proves that it was acknowledged`,
+        `slot ${gap} of session ${this.#sid} does not exist, but its checkpoint at ${this.#memory.checkpointed} proves that it was acknowledged`,
       );
     } else {
       const beyond = listing.slots.count - listing.slots.countBelow(gap);

@@ -15,6 +15,7 @@ import { reportOrphans } from './orphan-check.ts';
 import { ReadOnlyStore } from './read-only-store.ts';
 import { RunCheck } from './run-check.ts';
 import { checkSession } from './session-check.ts';
+import type { SessionMemory } from './session-check.ts';
 import { checkSnapshot } from './snapshot-check.ts';
 import { surveyBucket } from './survey.ts';
 import type { Survey } from './survey.ts';
@@ -108,7 +109,7 @@ class Verification {
   readonly #context: VerifyContext;
   readonly #progress: (what: string) => void;
   readonly #unborn = new Set<string>();
-  readonly #walked = new Set<string>();
+  readonly #sessions = new Map<string, SessionMemory>();
 
   constructor(context: VerifyContext, progress: (what: string) => void) {
     this.#context = context;
@@ -275,9 +276,9 @@ class Verification {
       const sids = new Set([...runs.keys(), ...(isFirstRound ? sessions : [])]);
       this.#progress(`walking the slots of ${sids.size} sessions`);
       await forEachLimited(sids, sessionsAtATime, async (sid) => {
-        const isFirst = !this.#walked.has(sid);
-        this.#walked.add(sid);
-        await checkSession({ sid, runs: runs.get(sid) ?? [], unborn: this.#unborn, isFirst }, this.#context);
+        const memory = this.#sessions.get(sid) ?? { isChecked: false, checkpointed: 0 };
+        this.#sessions.set(sid, memory);
+        await checkSession({ sid, runs: runs.get(sid) ?? [], unborn: this.#unborn, memory }, this.#context);
       });
       const after: { group: GroupCheck; next: number }[] = [];
       await forEachLimited(pending, groupsAtATime, async ({ group, next }) => {
