@@ -179,7 +179,10 @@ export class Cluster {
       }
       return result !== undefined;
     }).catch((error: unknown) => {
-      throw new Error(`${what}: ${last?.message ?? 'no answer'}`, { cause: error });
+      const why = error instanceof Error ? error.message : String(error);
+      throw new Error(`${why} (while waiting until ${what}; last: ${last?.message ?? 'no answer'})`, {
+        cause: error,
+      });
     });
     if (result === undefined) throw new Error(`${what}: no answer`);
     return result;
@@ -264,8 +267,9 @@ export class Cluster {
   }
 
   async close(): Promise<void> {
-    for (const producer of this.producers) producer.finish();
+    for (const producer of this.producers) producer.abandon();
     await Promise.all(this.#all.map((broker) => broker.kill()));
+    await Promise.all(this.#runs);
   }
 }
 

@@ -26,6 +26,7 @@ export class Producer {
   #sequence = 0;
   #made = 0;
   #isFinishing = false;
+  #isAbandoned = false;
 
   constructor(id: number, target: PartitionName, surroundings: ProducerSurroundings) {
     this.id = id;
@@ -38,11 +39,17 @@ export class Producer {
     this.#isFinishing = true;
   }
 
-  /** Rejects when a broker says what it must never say to this producer. Never gives up. */
+  /** Ends `run` soon, whatever is acknowledged. */
+  abandon(): void {
+    this.#isFinishing = true;
+    this.#isAbandoned = true;
+  }
+
+  /** Rejects when a broker says what it must never say to this producer. Never gives up until abandoned. */
   async run(): Promise<void> {
     const { fraction } = this.#surroundings;
     let unacknowledged: ProducedBatch[] = [];
-    while (!this.#isFinishing || unacknowledged.length > 0) {
+    while (!this.#isAbandoned && (!this.#isFinishing || unacknowledged.length > 0)) {
       const window = 1 + Math.floor(fraction() * 5);
       while (!this.#isFinishing && unacknowledged.length < window) unacknowledged.push(this.#make());
       unacknowledged = await this.#send(unacknowledged);
