@@ -22,7 +22,9 @@ import { LogSession } from './log-session.ts';
 import type { AppendOptions, AppendResult, Served } from './log-session.ts';
 import type { LogOptions } from './options.ts';
 import { defaultLogOptions } from './options.ts';
+import type { EpochEnd } from './read/epoch-end.ts';
 import { PartitionReader } from './read/partition-reader.ts';
+import type { TimestampedOffset } from './read/timestamp-lookup.ts';
 import type { ReadResult } from './read/partition-reader.ts';
 import { WalSession } from './session.ts';
 import { deleteOrphans } from './orphans.ts';
@@ -449,6 +451,26 @@ export class BrokerLog {
       await moveLogStart(group, new Map([[partition, target]]), this.context);
     });
     return owned.logStart;
+  }
+
+  /** ListOffsets by time: the first batch with a record at or after `timestampMs`; `undefined`: there is none. */
+  async offsetForTimestamp(
+    topicId: string,
+    partition: number,
+    timestampMs: number,
+    signal?: AbortSignal,
+  ): Promise<TimestampedOffset | undefined> {
+    return this.#reader.offsetForTimestamp(this.#served(topicId, partition), timestampMs, signal);
+  }
+
+  /** Kafka's OffsetForLeaderEpoch: where the records of `epoch`, or of the last one before it with records, end. */
+  async offsetForLeaderEpoch(
+    topicId: string,
+    partition: number,
+    epoch: number,
+    signal?: AbortSignal,
+  ): Promise<EpochEnd | undefined> {
+    return this.#reader.offsetForLeaderEpoch(this.#served(topicId, partition), epoch, signal);
   }
 
   startOffset(topicId: string, partition: number): number {
