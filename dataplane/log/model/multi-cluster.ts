@@ -1,28 +1,8 @@
 import { at, replaced } from './model.ts';
 import type { Step } from './model.ts';
+import type { Cluster } from './multi-cluster-content.ts';
 import { changed, copyOf, idleRole, kill, nobody } from './multi-state.ts';
 import type { Rules, State } from './multi-state.ts';
-
-/** `meta/cluster`: changed by compare-and-swap, so each change is one step. */
-export interface Cluster {
-  /** By broker. */
-  readonly entries: readonly Entry[];
-  /** By partition. */
-  readonly assignments: readonly Assignment[];
-}
-
-interface Entry {
-  /** nobody: the broker never registered. */
-  readonly sid: number;
-  readonly dead: boolean;
-}
-
-interface Assignment {
-  readonly broker: number;
-  readonly generation: number;
-  /** The session to wait for (hand-over); nobody: takeover. */
-  readonly from: number;
-}
 
 /** All partitions assigned to broker 0; the first session of each broker is registered. */
 export function initialCluster({ bounds }: Rules): Cluster {

@@ -1,6 +1,6 @@
 import { at, replaced } from './model.ts';
 import type { Bounds } from './model.ts';
-import type { Cluster } from './multi-cluster.ts';
+import type { Cluster } from './multi-cluster-content.ts';
 
 /** What `check-multi.ts` may be told to do wrong: each must lead to a violation. */
 export const multiMutants = [
