@@ -573,15 +573,16 @@ export class LogSession {
       await Promise.all([...this.#groups].map(([id, { group }]) => this.#release(id, group)));
       // An acquisition under way may succeed yet. Nothing is served when END is written: what came after it in a run that
       // begins before it would be acknowledged and lost.
-    } while (await this.#isAcquiring());
+    } while (await this.#isMoving());
     if (this.session.live && this.#groups.size === 0) {
       await this.session.end();
       this.session.close();
     }
   }
 
-  async #isAcquiring(): Promise<boolean> {
-    if (this.#acquiring.size === 0 || !this.session.live) return false;
+  /** Whether groups are on their way here or away; then it waits a little first. */
+  async #isMoving(): Promise<boolean> {
+    if (!this.session.live || this.#acquiring.size + this.#moving.size === 0) return false;
     await sleep(this.#context.runtime, this.#context.options.retryBackoffMs, this.session.signal).catch(
       () => undefined,
     );
