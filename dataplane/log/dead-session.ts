@@ -2,8 +2,10 @@ import { sleep } from '../runtime/runtime.ts';
 import { StoreError } from '../store/errors.ts';
 import { LogError } from './errors.ts';
 import { decodeCheckpoint } from './format/checkpoint.ts';
+import type { Checkpoint } from './format/checkpoint.ts';
 import { encodeContainer } from './format/container.ts';
 import type { BlockEntry } from './format/container.ts';
+import { LogFormatError } from './format/errors.ts';
 import { checkpointKey, parseCheckpointKey, slotKey, slotPrefix, trimKey } from './format/keys.ts';
 import { decodeTrim } from './format/trim.ts';
 import type { LogContext } from './log-context.ts';
@@ -198,10 +200,10 @@ export class DeadSession {
     while (covered.has(next)) next += 1;
     for (let width = 4; ; width = Math.min(width * 2, this.#context.options.replayConcurrency)) {
       const first = next;
-      const contents = await Promise.all(
-        Array.from({ length: width }, (_, index) => this.#slot(first + index)),
-      );
-      for (const content of contents) {
+      const reads = Array.from({ length: width }, (_, index) => this.#slot(first + index));
+      // In order: what lies above the hole is no part of the log, so it may even be damaged.
+      for (const reading of reads) {
+        const content = await reading;
         if (content.kind !== 'data') {
           // What was not there when we looked must be looked at again next time.
           for (let slot = next; slot < first + width; slot++) this.#slots.delete(slot);
@@ -278,7 +280,7 @@ export class DeadSession {
 
   /**
    * The slot indexes that the session's newest checkpoint holds. The checkpoint proves that all slots below it were
-   * acknowledged by their owner; it only saves reads, so a missing or older one changes nothing.
+   * acknowledged by their owner; it only saves reads, so a missing, older or damaged one changes nothing.
    */
   async #readCheckpointOnce(): Promise<ReadonlyMap<number, DataSlot>> {
     this.#checkpoint ??= this.#readCheckpoint().then((covered) => {
@@ -303,12 +305,14 @@ export class DeadSession {
     const key = checkpointKey(this.sid, newest);
     const found = await this.#context.store.get(key, { signal: this.#signal });
     if (found.kind !== 'found') return covered;
-    const checkpoint = decodeCheckpoint(found.body, key);
-    if (checkpoint.sid !== this.sid)
-      throw new LogError(
-        'CORRUPT_LOG',
-        `${key} is a checkpoint of session ${checkpoint.sid}; run 'firn log verify'`,
-      );
+    let checkpoint: Checkpoint;
+    try {
+      checkpoint = decodeCheckpoint(found.body, key);
+    } catch (error) {
+      if (error instanceof LogFormatError) return covered;
+      throw error;
+    }
+    if (checkpoint.sid !== this.sid) return covered;
     for (const slot of checkpoint.slots)
       covered.set(slot.slot, { kind: 'data', timeMs: slot.writerTimeMs, ...slot });
     return covered;

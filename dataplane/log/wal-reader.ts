@@ -1,8 +1,10 @@
-import type { ObjectStore } from '../store/object-store.ts';
+import { StoreError } from '../store/errors.ts';
+import type { ByteRange, GetResult, ObjectStore } from '../store/object-store.ts';
 import { crc32c } from '../store/crc32c.ts';
 import { LogError } from './errors.ts';
 import type { BlockEntry } from './format/container.ts';
 import { decodeContainerTail } from './format/container.ts';
+import { corruptAdvice, LogFormatError } from './format/errors.ts';
 import { slotKey } from './format/keys.ts';
 
 /** What a slot of some session holds, as far as its index tells. */
@@ -36,7 +38,7 @@ export class WalReader {
     let suffix = TAIL_BYTES;
     for (;;) {
       this.counters.indexReads += 1;
-      const found = await this.#store.get(key, { range: { suffix }, signal });
+      const found = await this.#get(key, { suffix }, signal);
       if (found.kind !== 'found') return { kind: 'absent' };
       const tail = decodeContainerTail(found.body, found.info.sizeBytes, key);
       if (tail.kind === 'incomplete') {
@@ -44,10 +46,10 @@ export class WalReader {
         continue;
       }
       const { footer } = tail;
-      if (footer.sid !== sid || footer.slot !== slot) {
+      if (footer.sid !== sid || footer.slot !== slot || footer.kind === 'segment') {
         throw new LogError(
           'CORRUPT_LOG',
-          `${key} holds slot ${footer.slot} of session ${footer.sid}; run 'firn log verify'`,
+          `${key} holds ${footer.kind} ${footer.slot} of session ${footer.sid}; run 'firn log verify'`,
         );
       }
       if (footer.kind !== 'data') return { kind: 'ended' };
@@ -68,7 +70,7 @@ export class WalReader {
     const key = slotKey(sid, slot);
     this.counters.blockReads += 1;
     const range = { start: entry.position, end: entry.position + entry.sizeBytes };
-    const found = await this.#store.get(key, { range, signal });
+    const found = await this.#get(key, range, signal);
     if (found.kind !== 'found') {
       throw new LogError(
         'CORRUPT_LOG',
@@ -82,5 +84,20 @@ export class WalReader {
       );
     }
     return found.body;
+  }
+
+  /** A slot that ends before the range is damaged, not a wrong request. */
+  async #get(key: string, range: ByteRange, signal: AbortSignal | undefined): Promise<GetResult<Uint8Array>> {
+    try {
+      return await this.#store.get(key, { range, signal });
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code !== 'RANGE_NOT_SATISFIABLE') throw error;
+      throw new LogFormatError(
+        'TRUNCATED',
+        key,
+        `it ends before what belongs in it: ${corruptAdvice}`,
+        error,
+      );
+    }
   }
 }

@@ -39,6 +39,7 @@ export class TestCluster {
   readonly store: SimulatedStore;
   readonly problems: Problem[] = [];
   readonly #sequences = new Map<string, number>();
+  readonly #vandal: ObjectStore;
   #topics = 0;
 
   constructor(seed: number) {
@@ -52,6 +53,7 @@ export class TestCluster {
         this.time.fail(violation);
       },
     });
+    this.#vandal = this.store.connect(this.time.process('vandal', {}));
   }
 
   /** Starts a broker; resolves when it is registered. */
@@ -147,6 +149,22 @@ export class TestCluster {
 
   async pass(ms: number): Promise<void> {
     await this.time.run({ untilMs: this.time.nowMs + ms });
+  }
+
+  bytes(key: string): Uint8Array {
+    const object = this.store.peek(key);
+    assert(object !== undefined, `${key} does not exist`);
+    return Uint8Array.from(object.bytes);
+  }
+
+  /** Puts other bytes under a key, as somebody with access to the bucket could. */
+  async overwrite(key: string, bytes: Uint8Array): Promise<void> {
+    const id = this.store.peek(key)?.info.id;
+    await this.time.drive(() => this.#vandal.put(key, bytes, { id }));
+  }
+
+  async remove(key: string): Promise<void> {
+    await this.time.drive(() => this.#vandal.delete(key));
   }
 
   /** Declares a session of `broker` dead, as `by` finds; its groups go to the brokers that are left. */
