@@ -67,7 +67,7 @@ export class Ambush {
     this.#world.after(random.between(0, 60), () => {
       this.#tools.markDead(node);
     });
-    for (let count = random.below(4); count > 0; count--) this.#sweepSoon(node, untilMs);
+    for (let count = 1 + random.below(4); count > 0; count--) this.#sweepSoon(node, untilMs);
     for (let count = 0; count < 15; count++) {
       this.#world.after(random.between(0.1, 1) * untilMs, () => {
         this.#ask(node);
@@ -148,9 +148,21 @@ export class Ambush {
     taker.process.pause(pauseMs);
     for (let count = 0; count < 3; count++) {
       this.#world.after(random.between(0, pauseMs), () => {
-        if (!this.#tools.isOver()) this.#tools.inside(owner, () => owner.log.log?.housekeeping());
+        if (!this.#tools.isOver()) this.#trimNow(owner);
       });
     }
+  }
+
+  /** Flushes the group that holds the trim back, and no other, so that the trim moves to a slot that others need. */
+  #trimNow(owner: BrokerNode): void {
+    this.#tools.inside(owner, async () => {
+      const { log } = owner.log;
+      if (log === undefined) return;
+      const needed = log.neededSlot();
+      const oldest = [...log.groups].find((group) => group.firstUnflushedSlot() === needed);
+      if (oldest !== undefined) await log.flush(oldest);
+      await log.trimmer.advance(log.neededSlot());
+    });
   }
 
   #nodeOf(event: RequestEvent): BrokerNode | undefined {

@@ -213,14 +213,19 @@ export class Chaos {
    */
   lastFlap(): void {
     const { nodes, random, checker, store } = this.#world;
-    const owner = nodes.find((node) => node.isAlive && [...(node.log.log?.groups ?? [])].length > 0);
-    const other = nodes.find((node) => node !== owner && node.isAlive);
+    const alive = nodes.filter(
+      ({ id, isAlive, log }) =>
+        isAlive && log.log !== undefined && checker.cluster?.brokers.get(id)?.state === 'alive',
+    );
+    const owner = alive.find((node) => [...(node.log.log?.groups ?? [])].length > 0);
+    const other = alive.find((node) => node !== owner);
     const group = owner === undefined ? undefined : random.pick([...(owner.log.log?.groups ?? [])]);
     const topic = [...(checker.cluster?.topics ?? [])].find(
       ([, { topicId }]) => topicId === group?.manifest.topicId,
     );
     if (owner === undefined || other === undefined || group === undefined || topic === undefined) return;
     const moves = [...group.partitions.keys()].map((partition) => ({ topic: topic[0], partition }));
+    this.#world.note(`last flap of ${group.id} at broker-${owner.id}`);
     // What gives it up takes long enough for the second change to overtake it.
     store.intercept(
       { process: owner.process.name, operation: 'put', key: manifestKey(group.id) },

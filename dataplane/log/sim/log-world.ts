@@ -230,6 +230,8 @@ export class LogWorld implements Simulation {
       if (!this.nodes.some((node) => node.id === id && node.isAlive)) this.startNode(id);
     }
     await this.#until('all groups are served again', 200_000, () => this.#everythingServed());
+    await this.#until('all brokers are registered again', 200_000, () => this.#everybodyRegistered());
+    await this.time.run({ untilMs: this.time.nowMs + 500 });
     chaos.lastFlap();
     await this.time.run({ untilMs: this.time.nowMs + 1_000 });
     await this.#until('all groups are served after a last flap', 200_000, () => this.#everythingServed());
@@ -293,6 +295,13 @@ export class LogWorld implements Simulation {
       next = seen.lastOffset + 1;
     }
     return next;
+  }
+
+  #everybodyRegistered(): boolean {
+    return this.nodes.every(({ id, log }) => {
+      const entry = this.checker.cluster?.brokers.get(id);
+      return entry !== undefined && entry.state !== 'dead' && entry.sid === log.sid;
+    });
   }
 
   #everythingServed(): boolean {

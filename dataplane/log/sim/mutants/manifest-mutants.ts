@@ -89,9 +89,16 @@ export const manifestMutants = {
     ],
   },
   reAcquireForgotten: {
-    breaks: 'a group that was given back while it was being released is not acquired again',
+    breaks: 'nobody looks again at a group that was given back while it was being released',
     caughtBy: ['liveness'],
-    edits: [{ file: 'log/log-session.ts', find: `      this.#returned(id);\n`, replace: `` }],
+    edits: [
+      { file: 'log/log-session.ts', find: `      this.#returned(id);\n`, replace: `` },
+      {
+        file: 'log/log-session.ts',
+        find: `    if (this.#wanted !== undefined) this.reconcile(this.#wanted, this.#context.broker.id);\n`,
+        replace: ``,
+      },
+    ],
   },
   casIgnoresVersion: {
     breaks: 'a manifest is swapped without the condition that it is still the one that was read',

@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { Invariant } from '../violation.ts';
 import type { MutantName } from './all-mutants.ts';
 import { mutantNames } from './all-mutants.ts';
+import { writeMutantTable } from './mutant-page.ts';
 
 export interface Catch {
   readonly seed: number;
@@ -63,8 +64,9 @@ export function recordedCatches(): Readonly<Partial<Record<MutantName, Catch>>> 
 }
 
 export function recordCatches(results: readonly MutantResult[]): void {
-  const entries = results.flatMap(({ name, caught }) =>
-    caught === undefined ? [] : [[name, caught] as const],
+  const catches = Object.fromEntries(
+    results.flatMap(({ name, caught }) => (caught === undefined ? [] : [[name, caught] as const])),
   );
-  writeFileSync(recordFile, `${JSON.stringify(Object.fromEntries(entries), undefined, 2)}\n`);
+  writeFileSync(recordFile, `${JSON.stringify(catches, undefined, 2)}\n`);
+  writeMutantTable(catches);
 }
