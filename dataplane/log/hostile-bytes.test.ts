@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { buildBatch } from '../protocol/record-batch-builder.ts';
 import { readBatchHeader } from '../protocol/record-batch.ts';
 import { clusterKey } from '../cluster/cluster-state.ts';
 import { LogError } from './errors.ts';
@@ -59,8 +60,11 @@ function manifestOf({ cluster }: Scene, group: string): Manifest {
 }
 
 /** Broker 2 comes, gets a topic of its own, and then all of broker 1, which is gone. */
-async function takeOver({ cluster, one, deadSid }: Scene): Promise<{ two: TestBroker; own: string }> {
-  const two = await cluster.start(2);
+async function takeOver(
+  { cluster, one, deadSid }: Scene,
+  options: Partial<LogOptions> = {},
+): Promise<{ two: TestBroker; own: string }> {
+  const two = await cluster.start(2, options);
   const own = await cluster.createTopic(two, 'own', 1);
   await cluster.append(two, own, 0, 1);
   one.kill();
@@ -227,6 +231,77 @@ for (const [how, damage] of Object.entries(damages)) {
       assert.equal(two.log.context.counters.sessionDeaths, 0);
     });
   }
+}
+
+test('a damaged record in the WAL keeps its group from being flushed: it takes no more, the others do', async () => {
+  const world = await scene();
+  const { cluster, one, hurt, well, hurtGroup, deadSid } = world;
+  const expected = { hurt: await readAll(one, hurt), well: await readAll(one, well) };
+  const key = slotKey(deadSid, 27);
+  const original = cluster.bytes(key);
+  await cluster.overwrite(key, flipped(original, 8 * 200)); // In the body, which a takeover does not read.
+  const limits = {
+    maxUnflushedBytes: 20_000,
+    housekeepingIntervalMs: 1_000,
+    flushIntervalMs: 2_000,
+    flushGroupBytes: 5_000,
+  };
+  const { two, own } = await takeOver(world, limits);
+  await cluster.append(two, hurt, 0, 1);
+  await cluster.until(() => cluster.problems.length > 0);
+
+  // Many times the room that there is for all.
+  for (let round = 0; round < 100; round++) {
+    await assert.rejects(cluster.append(two, hurt, 0, 1), (error) => isDamageOf(key, error));
+    await cluster.append(two, own, 0, 1, 1_000);
+  }
+  await assert.rejects(
+    two.call(() => two.log.read(hurt, 0, 26, 1)),
+    (error) => isDamageOf(key, error),
+  );
+  assert.deepEqual(await readAll(two, well), expected.well);
+  for (const { what, error } of cluster.problems) {
+    assert.equal(what, `group ${hurtGroup} could not be flushed`);
+    assert(isDamageOf(key, error), String(error));
+  }
+  assert.equal(two.log.context.counters.sessionDeaths, 0);
+
+  await cluster.overwrite(key, original);
+  const begun = cluster.problems.length;
+  await cluster.pass(10_000);
+  assert(cluster.problems.length <= begun + 1);
+  assert.deepEqual((await readAll(two, hurt)).slice(0, expected.hurt.length), expected.hurt);
+  await two.call(() => two.log.append(hurt, 0, buildBatch({ records: [{ value: 'welcome again' }] })));
+});
+
+for (const [how, damage] of Object.entries(damages)) {
+  test(`a manifest ${how} under its owner: the session ends once, its other groups are served again`, async () => {
+    const world = await scene({ housekeepingIntervalMs: 1_000, flushIntervalMs: 2_000 });
+    const { cluster, one, hurt, well, hurtGroup } = world;
+    const expected = { hurt: await readAll(one, hurt), well: await readAll(one, well) };
+    const key = manifestKey(hurtGroup);
+    const original = cluster.bytes(key);
+    await cluster.overwrite(key, damage(key, original));
+    await cluster.until(() => one.log.context.counters.sessionDeaths > 0);
+    await cluster.until(() => one.log.log?.served(well, 0) !== undefined);
+    await cluster.pass(60_000);
+    assert.equal(one.log.context.counters.sessionDeaths, 1);
+    assert.deepEqual(await readAll(one, well), expected.well);
+    await cluster.append(one, well, 0, 1);
+    await assert.rejects(readAll(one, hurt), isNotLeader);
+    const named = cluster.problems.filter(
+      ({ error }) => error instanceof Error && allMessages(error).includes(key),
+    );
+    assert(named.length >= 2 && named.length <= 90, `${named.length} of ${cluster.problems.length}`);
+
+    await cluster.overwrite(key, original);
+    await cluster.until(() => one.log.log?.served(hurt, 0) !== undefined);
+    assert.deepEqual(await readAll(one, hurt), expected.hurt);
+  });
+}
+
+function allMessages(error: Error): string {
+  return error.cause instanceof Error ? `${error.message}: ${allMessages(error.cause)}` : error.message;
 }
 
 test('the cluster state damaged: brokers go on with what they know, and say which object it is', async () => {

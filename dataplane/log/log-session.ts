@@ -16,6 +16,7 @@ import type { AppendBudget } from './append-budget.ts';
 import { DeadSession } from './dead-session.ts';
 import { LogError } from './errors.ts';
 import { flushGroup, hasClosedRuns } from './flush.ts';
+import { LogFormatError } from './format/errors.ts';
 import type { LogContext } from './log-context.ts';
 import { deleteGroup } from './orphans.ts';
 import type { OwnedGroup } from './owned-group.ts';
@@ -87,6 +88,8 @@ export class LogSession {
   #releasesUnderWay = 0;
   readonly #moving = new Set<string>();
   readonly #flushing = new Set<string>();
+  /** Groups whose last flush met damaged bytes, with what was said of them. */
+  readonly #unflushable = new Map<string, Error>();
   readonly #pendingBytes = new Map<string, { bytes: number; sinceMs: number }>();
   readonly #deadSessions = new Map<string, DeadSession>();
   /** Released partitions: an append that was waiting goes on when this changes. */
@@ -310,6 +313,7 @@ export class LogSession {
 
   #forget(id: string, group: OwnedGroup): void {
     if (this.#groups.get(id)?.group !== group) return;
+    this.#unflushable.delete(id);
     this.#groups.delete(id);
     this.#pendingBytes.delete(id);
     for (const partition of group.partitions.values()) {
@@ -357,6 +361,7 @@ export class LogSession {
     options: AppendOptions = {},
   ): Promise<AppendResult> {
     const headers = this.#checkBatches(bytes, options);
+    this.#refuseUnflushable(topicId, partition);
     const room = this.#budget.take(bytes.length);
     if (room !== undefined) await room;
     let admitted = false;
@@ -499,13 +504,28 @@ export class LogSession {
       const { flushedBytes } = await group.exclusive(() => flushGroup(group, this.#context));
       // What was not durable yet is still to be flushed.
       this.#recount(group, flushedBytes > 0 ? beganMs : sinceMs);
+      this.#unflushable.delete(group.id);
       this.#flushing.delete(group.id);
       if (flushedBytes > 0) this.#relieve();
     } catch (error) {
+      if (isDamage(error)) this.#unflushable.set(group.id, error);
       if (this.session.live) this.#environment.onProblem(`group ${group.id} could not be flushed`, error);
     } finally {
       this.#flushing.delete(group.id);
     }
+  }
+
+  /**
+   * A group of which a record in the WAL is damaged cannot be flushed until somebody brings the bytes back. It takes no
+   * more records: they would stay in memory until there is no room left for those of any other group.
+   */
+  #refuseUnflushable(topicId: string, partition: number): void {
+    if (this.#unflushable.size === 0) return;
+    const id = this.served(topicId, partition)?.group.id;
+    const damage = id === undefined ? undefined : this.#unflushable.get(id);
+    if (damage === undefined) return;
+    const what = `partition ${topicId}/${partition} takes no more records, since those it has cannot be flushed`;
+    throw new LogError('CORRUPT_LOG', `${what}: ${damage.message}`, { cause: damage });
   }
 
   #recount(group: OwnedGroup, sinceMs: number): void {
@@ -591,6 +611,11 @@ export class LogSession {
 }
 
 const FLUSHES_AT_A_TIME = 4;
+
+/** Bytes in the store are not what they must be: no repetition helps. */
+function isDamage(error: unknown): error is Error {
+  return error instanceof LogFormatError || (error instanceof LogError && error.code === 'CORRUPT_LOG');
+}
 
 function notLeader(topicId: string, partition: number): LogError {
   return new LogError(
