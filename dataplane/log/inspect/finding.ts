@@ -50,7 +50,8 @@ export const findingCodes = {
   PAGE_MISSING: {
     severity: 'error',
     meaning: 'the records in the segments it lists are out of reach, though their objects may exist',
-    advice: 'restore the object from a copy of the bucket; keep its group from being deleted meanwhile',
+    advice:
+      'restore the object from a copy of the bucket; until then retention and clean-up of this group stand still',
   },
   PAGE_MISMATCH: {
     severity: 'error',

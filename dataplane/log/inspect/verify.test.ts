@@ -241,6 +241,21 @@ test('the read-only store refuses to put and to delete, and reads', async () => 
   assert.equal((await store.list('meta/')).objects.length, 1);
 });
 
+test('at most 32 requests are under way at a time, and many are', async () => {
+  const store = rich.bucket.open();
+  const get = store.get.bind(store);
+  let underWay = 0;
+  let peak = 0;
+  store.get = async (key, options) => {
+    peak = Math.max(peak, ++underWay);
+    for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+    underWay -= 1;
+    return get(key, options);
+  };
+  await verify(store, true);
+  assert(peak <= 32 && peak > 16, `${peak}`);
+});
+
 test('a store that cannot be read ends the verification with its error', async () => {
   const store = rich.bucket.open();
   await store.close();
