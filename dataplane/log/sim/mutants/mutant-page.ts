@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { MutantName } from './all-mutants.ts';
 import { mutantCalled, mutantNames } from './all-mutants.ts';
-import type { Catch } from './run-mutants.ts';
+import type { Catch } from './mutant-catch.ts';
 
 const page = path.join(import.meta.dirname, '../../../../docs/log-simulation.md');
 const begin = '<!-- mutants -->';

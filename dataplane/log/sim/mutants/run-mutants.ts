@@ -1,15 +1,10 @@
 import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { Invariant } from '../violation.ts';
 import type { MutantName } from './all-mutants.ts';
 import { mutantNames } from './all-mutants.ts';
+import type { Catch } from './mutant-catch.ts';
 import { writeMutantTable } from './mutant-page.ts';
-
-export interface Catch {
-  readonly seed: number;
-  readonly invariant: Invariant;
-}
 
 export interface MutantResult {
   readonly name: MutantName;
