@@ -3,8 +3,6 @@ export class WorkLimit {
   readonly #limit: number;
   readonly #waiting: (() => void)[] = [];
   #running = 0;
-  /** The most that ever ran at a time. */
-  peak = 0;
 
   constructor(limit: number) {
     this.#limit = limit;
@@ -14,7 +12,6 @@ export class WorkLimit {
     if (this.#running < this.#limit) this.#running += 1;
     // Whoever ends hands its place over, so the count stays.
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    this.peak = Math.max(this.peak, this.#running);
     try {
       return await work();
     } finally {

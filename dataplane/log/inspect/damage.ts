@@ -1,4 +1,4 @@
-import { LogFormatError } from '../format/errors.ts';
+import { corruptAdvice, LogFormatError } from '../format/errors.ts';
 import { parseKey } from '../format/keys.ts';
 import type { ParsedKey } from '../format/keys.ts';
 import type { FindingSink } from './finding.ts';
@@ -23,7 +23,10 @@ const meanings: Readonly<Record<ParsedKey['kind'], string>> = {
 
 /** Reports an object that could not be decoded. */
 export function reportDamage(findings: FindingSink, key: string, error: Error): void {
-  const what = error.message.startsWith(`${key}: `) ? error.message.slice(key.length + 2) : error.message;
+  const message = error.message.startsWith(`${key}: `) ? error.message.slice(key.length + 2) : error.message;
+  // A finding has advice of its own, and who reads it has run `firn log verify` already.
+  const advice = message.length - corruptAdvice.length;
+  const what = message.endsWith(corruptAdvice) ? message.slice(0, advice).replace(/[:;] $/, '') : message;
   if (error instanceof LogFormatError && error.code === 'FUTURE_VERSION') {
     findings.add('FUTURE_VERSION', key, what);
     return;

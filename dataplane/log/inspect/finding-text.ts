@@ -22,7 +22,11 @@ export function summaryText(summary: VerifySummary): string {
   const depth = deep
     ? `${sizeText(counters.recordBytes)} of records were read and checked\n`
     : 'indexes and manifests were checked, not the records themselves: --deep does\n';
+  const nothing =
+    summary.clusterId === undefined
+      ? 'no cluster was found here: if there should be one, look whether the URL names the right bucket and prefix\n'
+      : '';
   const { error, warning, info } = totals;
   const verdict = error > 0 ? 'NOT IN ORDER' : warning > 0 ? 'in order, with warnings' : 'in order';
-  return `${more.join('')}\n${seen}${depth}${verdict}: ${error} errors, ${warning} warnings, ${info} infos\n`;
+  return `${more.join('')}\n${seen}${depth}${nothing}${verdict}: ${error} errors, ${warning} warnings, ${info} infos\n`;
 }
