@@ -113,7 +113,8 @@ export const manifestMutants = {
   },
   assumeCasOk: {
     breaks: 'the swap of a manifest whose outcome is unknown counts as applied',
-    caughtBy: ['durability', 'reference safety', 'no needless death', 'liveness'],
+    // An owner that never was one flushes and cleans up: the real one then finds its log unreadable.
+    caughtBy: ['durability', 'reference safety', 'no needless death', 'liveness', 'readable log'],
     edits: [
       {
         file: 'store/compare-and-swap.ts',
