@@ -15,8 +15,12 @@ export interface ChainEntry {
 /** What is true of a key. `version` is `undefined` while the key has no chain. Whoever gets `present` closes `object`. */
 export type Current =
   | { readonly kind: 'absent'; readonly version: undefined }
+  | { readonly kind: 'present'; readonly version: undefined; readonly object: OpenObject }
+  | Chained;
+
+export type Chained =
   | { readonly kind: 'absent'; readonly version: number; readonly token: string }
-  | { readonly kind: 'present'; readonly version: number | undefined; readonly object: OpenObject };
+  | { readonly kind: 'present'; readonly version: number; readonly object: OpenObject };
 
 /** Reads chains; `commit.ts` says what they mean and writes them. */
 export class ChainReader {
@@ -45,28 +49,30 @@ export class ChainReader {
 
   /**
    * What is true of the key at some instant during this call. The plain file is opened *before* the chain is looked
-   * for: as chains never go away, a key without a chain afterwards had none when the file was opened.
+   * for: as chains never go away, a key without a chain afterwards had none when the file was opened. With a chain, what was
+   * read is true if it still is the highest entry afterwards: a lower one may have been tidied away, and its number been
+   * taken by a writer that stood still for long.
    */
   async current(key: string): Promise<Current> {
     const plain = await this.#open(this.#layout.objectPath(key));
     let kept = false;
     try {
+      let top = await this.#top(key);
+      if (top === undefined) {
+        if (plain === undefined) return { kind: 'absent', version: undefined };
+        kept = true;
+        return { kind: 'present', version: undefined, object: plain };
+      }
       for (;;) {
-        const top = (await this.entries(key)).at(-1);
-        if (top === undefined) {
-          if (plain === undefined) return { kind: 'absent', version: undefined };
-          kept = true;
-          return { kind: 'present', version: undefined, object: plain };
+        const read = await this.#read(key, top);
+        let topNow: ChainEntry | undefined;
+        try {
+          topNow = await this.#top(key);
+          if (read !== undefined && topNow?.version === top.version) return read;
+        } finally {
+          if (read?.kind === 'present' && topNow?.version !== top.version) await read.object.file.close();
         }
-        const { version } = top;
-        if (top.kind === 'mark') {
-          const token = await this.#markAt(key, version);
-          if (token !== undefined) return { kind: 'absent', version, token };
-        } else {
-          const object = await this.#open(this.#layout.versionPath(key, version));
-          if (object !== undefined) return { kind: 'present', version, object };
-        }
-        // The entry was removed since: there are newer ones.
+        top = topNow ?? top;
       }
     } finally {
       if (!kept) await plain?.file.close();
@@ -89,6 +95,20 @@ export class ChainReader {
     const object = await this.#open(this.#layout.versionPath(key, version));
     await object?.file.close();
     return object?.info.etag === token;
+  }
+
+  async #top(key: string): Promise<ChainEntry | undefined> {
+    return (await this.entries(key)).at(-1);
+  }
+
+  /** `undefined` when the entry was removed. */
+  async #read(key: string, { version, kind }: ChainEntry): Promise<Chained | undefined> {
+    if (kind === 'mark') {
+      const token = await this.#markAt(key, version);
+      return token === undefined ? undefined : { kind: 'absent', version, token };
+    }
+    const object = await this.#open(this.#layout.versionPath(key, version));
+    return object === undefined ? undefined : { kind: 'present', version, object };
   }
 
   async #markAt(key: string, version: number): Promise<string | undefined> {

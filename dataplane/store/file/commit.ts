@@ -1,6 +1,6 @@
 import { StoreError } from '../errors.ts';
 import type { Call } from '../request-checks.ts';
-import type { Current } from './chain.ts';
+import type { Chained, Current } from './chain.ts';
 import { hasErrno, unlessErrno } from './file-system.ts';
 import type { OpenFile } from './file-system.ts';
 import type { Folders } from './folders.ts';
@@ -24,7 +24,8 @@ import type { Upkeep } from './upkeep.ts';
  * by a mark with its token). So "no entry now" means "no entry at any time before".
  *
  * READ: open P, then look for C. No entry: none when P was opened either, so P was the truth then. Entries: open the
- *   highest; if it is gone by then, look again.
+ *   highest, and look again whether it still is; if not, start over. (A number that was tidied away may come to be given
+ *   again, see APPEND, but the highest never is such a one.)
  *
  * CREATE (no chain, P absent): link(temp, P), which fails if P exists; then look for C. No entry: there was none at the
  *   link, so that was the moment of truth. Entries: somebody began a chain, before or after the link.
@@ -104,7 +105,7 @@ export class Commits {
         mayCommit();
         if (current.version !== undefined) {
           const link = (path: string): Promise<void> => this.#parts.fs.link(version.path, path);
-          if (await this.#append(key, { ...current, version: current.version }, link, call)) return 'written';
+          if (await this.#append(key, current, link, call)) return 'written';
         } else if (current.kind === 'present') {
           await this.#beginChain(key);
         } else if (await this.#create(key, version, call)) {
@@ -129,15 +130,14 @@ export class Commits {
           current.version === undefined ? folderOf(layout.objectPath(key)) : layout.chainFolder(key);
         return { folder, file: undefined };
       }
-      const { object, version } = current;
+      const { object } = current;
       let kept = false;
       try {
         mayCommit();
-        if (version !== undefined) {
+        if (current.version !== undefined) {
           const text = `deleted ${newToken()}`;
           const mark = (path: string): Promise<void> => fs.symlink(text, path);
-          if (await this.#append(key, { ...current, version }, mark, call))
-            return { folder: undefined, file: undefined };
+          if (await this.#append(key, current, mark, call)) return { folder: undefined, file: undefined };
         } else if (await this.#removePlain(key, object, call)) {
           kept = true;
           return { folder: folderOf(layout.objectPath(key)), file: object.file };
@@ -189,7 +189,7 @@ export class Commits {
 
   async #append(
     key: string,
-    current: Current & { readonly version: number },
+    current: Chained,
     link: (path: string) => Promise<void>,
     call: Call,
   ): Promise<boolean> {

@@ -175,7 +175,7 @@ export async function randomCalls(
   }
 }
 
-function randomAction(
+export function randomAction(
   world: FileStoreWorld,
   mix: CallMix,
   known: string | undefined,

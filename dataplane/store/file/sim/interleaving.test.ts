@@ -7,7 +7,7 @@ import type { CallMix, WorldClient } from './file-store-world.ts';
 import { describeHistory, isLinearizable } from './key-history.ts';
 
 /** Seeds for each scenario and way of choosing; the last finds nearly all that is to be found. */
-const seeds = { even: 30, stretches: 30, priorities: 30, decisive: 150 };
+const seeds = { even: 30, stretches: 30, priorities: 30, decisive: 300 };
 const effort = Number(process.env['FIRN_SIM_EFFORT'] ?? 1);
 const firstSeed = Number(process.env['FIRN_SIM_FIRST_SEED'] ?? 1);
 
@@ -26,6 +26,7 @@ interface Scenario {
 }
 
 const everything = { gets: 2, deletes: 2, creates: 2, overwrites: 1 };
+const overwriting = { gets: 1, deletes: 1, creates: 0, overwrites: 3 };
 const turnover = { gets: 1, deletes: 3, creates: 2, overwrites: 4 };
 const noFailures = { chance: 0, codes: [] };
 const scenarios: Record<string, Scenario> = {
@@ -38,6 +39,7 @@ const scenarios: Record<string, Scenario> = {
     failures: noFailures,
     keepVersions: 8,
     keepMs: 10_000,
+    weight: 2,
   },
   'one key created, overwritten and deleted in turn': {
     keys: ['k'],
@@ -48,17 +50,18 @@ const scenarios: Record<string, Scenario> = {
     failures: noFailures,
     keepVersions: 8,
     keepMs: 10_000,
-    weight: 5,
+    weight: 3,
   },
   'one key whose old versions go at once': {
     keys: ['k'],
     clients: 4,
     callsEach: 5,
-    mix: everything,
+    mix: overwriting,
     kills: false,
     failures: noFailures,
     keepVersions: 1,
     keepMs: 0,
+    weight: 3,
   },
   'two keys in a folder that comes and goes': {
     keys: ['d/e/1', 'd/2'],

@@ -77,4 +77,18 @@ export class StepScheduler {
       afterStep?.(client);
     }
   }
+
+  /**
+   * Takes steps of one client while the others stand still, until the client waits for none or `stop` says so of its next.
+   */
+  async runOnly(client: number, stop: (next: Step) => boolean): Promise<void> {
+    for (;;) {
+      await this.#settle();
+      const at = this.#waiting.findIndex((step) => step.client === client);
+      const next = this.#waiting[at];
+      if (next === undefined || stop(next)) return;
+      this.#waiting.splice(at, 1);
+      next.take();
+    }
+  }
 }
