@@ -18,6 +18,28 @@ export interface Model<S> {
 /** The action's first word is its kind: random walks choose a kind first, then one of its instances. */
 export type Step<S> = readonly [action: string, next: S];
 
+/**
+ * `model` beginning after a schedule: for each entry the first possible step whose action begins with it. Throws where
+ * there is none, naming those possible. The schedule itself must not break a rule.
+ */
+export function startingAfter<S>(model: Model<S>, schedule: readonly string[]): Model<S> {
+  let state = model.initial();
+  for (const wanted of schedule) {
+    const possible = [...model.steps(state)];
+    const step = possible.find(([action]) => action.startsWith(wanted));
+    if (step === undefined) {
+      throw new RangeError(
+        `no step '${wanted}'; there are: ${possible.map(([action]) => action).join('; ')}`,
+      );
+    }
+    const violated = model.violation(state, step[1]);
+    if (violated !== undefined) throw new RangeError(`step '${wanted}' of the schedule: ${violated}`);
+    state = step[1];
+  }
+  const first = state;
+  return { ...model, initial: () => first };
+}
+
 /** Bounds of a search: `Names` of numbers that the model declares with their defaults. */
 export type Bounds<Names extends string> = Readonly<Record<Names, number>>;
 
