@@ -6,7 +6,7 @@ import { FileStoreWorld, randomCalls } from './file-store-world.ts';
 import { describeHistory, isLinearizable } from './key-history.ts';
 import type { KeyCall } from './key-history.ts';
 
-const seeds = 200 * Number(process.env['FIRN_SIM_EFFORT'] ?? 1);
+const seeds = 150 * Number(process.env['FIRN_SIM_EFFORT'] ?? 1);
 const firstSeed = Number(process.env['FIRN_SIM_FIRST_SEED'] ?? 1);
 const keys = ['k', 'd/e/1', 'd/e/2'];
 

@@ -8,7 +8,7 @@ import { describeHistory, isLinearizable } from './key-history.ts';
 import type { KeyAction } from './key-history.ts';
 import type { Step } from './step-scheduler.ts';
 
-const seeds = 3000 * Number(process.env['FIRN_SIM_EFFORT'] ?? 1);
+const seeds = 2500 * Number(process.env['FIRN_SIM_EFFORT'] ?? 1);
 const firstSeed = Number(process.env['FIRN_SIM_FIRST_SEED'] ?? 1);
 const key = 'k';
 
