@@ -4,7 +4,6 @@ import { initialCluster, isDead } from './multi-cluster.ts';
 import { mayBeLate, withLate } from './multi-commit.ts';
 import {
   changed,
-  durableEndOf,
   idleRole,
   isBlock,
   logOf,
@@ -27,34 +26,20 @@ export function* acquireSteps(rules: Rules, state: State, i: number, q: number):
   if (phase === (state.cluster === null ? 'idle' : 'told')) yield* readSteps(rules, state, i, q);
   if (phase === 'idle' && state.cluster !== null && manifest.owner === i) {
     // Asked by a new owner to release a group it does not know to own: its acquisition landed late.
-    yield [`askedToRelease s${i} p${q}`, owning(rules, state, i, q, manifest)];
+    yield [`askedToRelease s${i} p${q}`, owning(state, i, q, manifest)];
   }
   if (phase === 'acquireUnknown') {
     // A late copy that lands after this either fails on the etag or makes this session an owner that does not know it.
     const next =
       manifest.owner === i
-        ? owning(rules, state, i, q, manifest)
+        ? owning(state, i, q, manifest)
         : changed(state, i, (session) => Object.assign(at(session.roles, q), idleRole));
     yield [`resolveAcquire s${i} p${q}`, next];
   }
-  if (phase === 'confirming') yield* confirmSteps(state, i, q);
   if (basis === null) return;
   const run = openRunOf(basis);
   if (run !== undefined) yield* sealSteps(rules, state, i, q, run.session);
   if (phase === 'sealed') yield* takeSteps(rules, state, i, q, basis);
-}
-
-/** Read confirmation: at some moment since the acquisition was known to have landed, the session was not fenced. */
-function* confirmSteps(state: State, i: number, q: number): Iterable<Step<State>> {
-  const session = at(state.sessions, i);
-  const slot = at(session.roles, q).sealSlot;
-  const durableEnd = durableEndOf(session);
-  if (durableEnd <= slot && (durableEnd < slot || at(at(state.wal, i), slot) !== null)) return;
-  const next = changed(state, i, ({ roles }) => {
-    at(roles, q).phase = 'own';
-    at(roles, q).sealSlot = -1;
-  });
-  yield [`confirmAcquired s${i} p${q}`, next];
 }
 
 function* readSteps(rules: Rules, state: State, i: number, q: number): Iterable<Step<State>> {
@@ -63,7 +48,7 @@ function* readSteps(rules: Rules, state: State, i: number, q: number): Iterable<
   if (manifest.version >= rules.bounds.maxver) return;
   if (manifest.owner === i) {
     // Only after an unanswered acquisition that landed late.
-    if (state.cluster !== null) yield [`readM s${i} p${q} own`, owning(rules, state, i, q, manifest)];
+    if (state.cluster !== null) yield [`readM s${i} p${q} own`, owning(state, i, q, manifest)];
     return;
   }
   const run = openRunOf(manifest);
@@ -203,19 +188,13 @@ function* takeSteps(
   }
 }
 
-/**
- * `state` after session `i` learnt from a read that it owns `q` by `manifest`. Slots may have been issued between the
- * making of the CAS, which fixed the start of the run, and its landing. A sweep may have listed them and read the manifests
- * before it landed, if the session was fenced by then: so it serves only after it is known not to have been fenced then.
- */
-function owning({ broken }: Rules, state: State, i: number, q: number, manifest: Manifest): State {
+/** `state` after session `i` learnt from a read that it owns `q` by `manifest`. */
+function owning(state: State, i: number, q: number, manifest: Manifest): State {
   return changed(state, i, (session) => {
     const role = at(session.roles, q);
     const run = openRunOf(manifest);
     Object.assign(role, idleRole);
-    const issuedSince = run?.from !== session.nextSlot;
-    role.phase = issuedSince && !broken.has('serveUnconfirmed') ? 'confirming' : 'own';
-    if (role.phase === 'confirming') role.sealSlot = session.nextSlot;
+    role.phase = 'own';
     role.version = manifest.version;
     role.nextOffset = logOf(q, manifest, state).values.length;
     role.flushedTo = run === undefined ? 0 : startOf(run);

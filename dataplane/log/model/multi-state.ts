@@ -12,7 +12,7 @@ export const multiMutants = [
   'surviveLostPartition',
   'noTrimValidate',
   'sweepUnfenced',
-  'serveUnconfirmed',
+  'sweepFencedAtHole',
   'sealOnHandover',
   'sealByMode',
   'judgeByOldView',
@@ -145,8 +145,6 @@ export interface Role {
     | 'validate'
     | 'sealed'
     | 'acquireUnknown'
-    /** The acquisition landed after more slots had been issued: serves once the session is known not to be fenced. */
-    | 'confirming'
     | 'own'
     | 'releaseUnknown'
     /** Only of the mutant surviveLostPartition. */
@@ -154,7 +152,7 @@ export interface Role {
   /** The manifest version this session believes to be the last. */
   version: number;
   nextOffset: number;
-  /** Where the scan of the old session stands, then where its seal is. `confirming`: the next slot when that began. */
+  /** Where the scan of the old session stands, then where its seal is. */
   sealSlot: number;
   /** The old session's trim point as last read. */
   trim: number;

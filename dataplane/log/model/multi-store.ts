@@ -2,7 +2,7 @@ import { at, replaced, without } from './model.ts';
 import type { Step } from './model.ts';
 import { isDead } from './multi-cluster.ts';
 import { changed, copyOf, isBlock, open, setCell, startOf } from './multi-state.ts';
-import type { Manifest, Place, Rules, State, Sweep } from './multi-state.ts';
+import type { Cell, Manifest, Place, Rules, State, Sweep } from './multi-state.ts';
 
 /** What the store and the garbage collector do: requests land, trimmed slots are deleted, dead sessions are swept. */
 export function* storeSteps(rules: Rules, state: State): Iterable<Step<State>> {
@@ -81,29 +81,42 @@ function* sweepSteps(rules: Rules, state: State): Iterable<Step<State>> {
   else yield [`gcDelete s${deletable.session} slot${deletable.slot}`, withoutSlot(state, deletable)];
 }
 
-/** Before a dead session is swept it gets a FENCE, unless it has one. Scan and check of the trim point are one step. */
-function* fenceSteps({ broken }: Rules, state: State): Iterable<Step<State>> {
+/**
+ * Before a dead session is swept, its last slot must be a FENCE: it gets one behind all that exist. A fence at its first
+ * hole would not do, since the session may have acquired a group, without being told yet, whose run starts above that
+ * hole. List, fence and check of the trim point are one step.
+ */
+function* fenceSteps(rules: Rules, state: State): Iterable<Step<State>> {
   const { cluster, wal, trims } = state;
-  if (cluster === null || broken.has('sweepUnfenced')) return;
+  if (cluster === null || rules.broken.has('sweepUnfenced')) return;
   for (const [i, slots] of wal.entries()) {
-    if (!slots.some(isBlock) || isFenced(state, i) || !isDead(cluster, i)) continue;
-    const hole = slots.findIndex((cell, slot) => slot >= at(trims, i) && cell === null);
+    if (!slots.some(isBlock) || !isDead(cluster, i) || isFenced(rules, state, i)) continue;
+    const slot = rules.broken.has('sweepFencedAtHole')
+      ? slots.findIndex((cell, slot) => slot >= at(trims, i) && cell === null)
+      : endOf(slots);
     const next = copyOf(state);
-    setCell(next, i, hole, 'fence');
-    yield [`gcFence s${i} slot${hole}`, next];
+    setCell(next, i, slot, 'fence');
+    yield [`gcFence s${i} slot${slot}`, next];
   }
 }
 
-/** A fence below the trim point fences nothing. */
-function isFenced({ wal, trims }: State, session: number): boolean {
-  return at(wal, session).lastIndexOf('fence') >= at(trims, session);
+function isFenced({ broken }: Rules, { wal, trims }: State, session: number): boolean {
+  const slots = at(wal, session);
+  // A fence below the trim point fences nothing.
+  if (broken.has('sweepFencedAtHole')) return slots.lastIndexOf('fence') >= at(trims, session);
+  return slots[endOf(slots) - 1] === 'fence';
 }
 
-function candidates({ broken }: Rules, state: State): Place[] {
+/** The slot behind all that exist. */
+function endOf(slots: readonly Cell[]): number {
+  return slots.findLastIndex((cell) => cell !== null) + 1;
+}
+
+function candidates(rules: Rules, state: State): Place[] {
   const { cluster, wal } = state;
-  const unfenced = cluster === null || broken.has('sweepUnfenced');
+  const unfenced = cluster === null || rules.broken.has('sweepUnfenced');
   return wal.flatMap((slots, session) =>
-    (cluster === null || isDead(cluster, session)) && (unfenced || isFenced(state, session))
+    (cluster === null || isDead(cluster, session)) && (unfenced || isFenced(rules, state, session))
       ? slots.flatMap((cell, slot) => (isBlock(cell) ? [{ session, slot }] : []))
       : [],
   );
