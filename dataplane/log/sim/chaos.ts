@@ -286,7 +286,7 @@ export class Chaos {
     not?: BrokerNode,
   ): void {
     const candidates = this.#world.nodes.filter(
-      (node) => node !== not && node.isAlive && node.log.log?.session.live === true,
+      (node) => node !== not && node.process.state === 'running' && node.log.log?.session.live === true,
     );
     if (candidates.length === 0) return;
     const by = this.#world.random.pick(candidates);

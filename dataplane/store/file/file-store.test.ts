@@ -307,7 +307,9 @@ describe('versions in a file store', () => {
 
 describe('durability of a file store', () => {
   /** The calls of one put, without the folder of the client. */
-  async function callsOf(work: (store: ObjectStore, begin: () => void) => Promise<void>): Promise<string[]> {
+  async function callsOf(
+    work: (store: ObjectStore, begin: () => readonly string[]) => Promise<void>,
+  ): Promise<string[]> {
     let calls: string[] = [];
     let root = '';
     const fileSystem = wrapFileSystem(realFileSystem, async (what, call) => {
@@ -318,9 +320,7 @@ describe('durability of a file store', () => {
     await withStore(
       async (store, at) => {
         root = at;
-        await work(store, () => {
-          calls = [];
-        });
+        await work(store, () => (calls = []));
         calls = [...calls];
       },
       { fileSystem },
@@ -352,18 +352,19 @@ describe('durability of a file store', () => {
     );
   });
 
-  it('syncs three times for a put where the folder is known', async () => {
-    const calls = await callsOf(async (store, begin) => {
-      for (let i = 0; i < 40; i++) await store.put(`folder/${i}`, bytes('x'), { ifAbsent: true });
-      begin();
-      await store.put('folder/last', bytes('x'), { ifAbsent: true });
+  it('syncs three times for a put where the folders are known', async () => {
+    // The first puts make folders for metadata, which of them depends on inode numbers.
+    const puts: string[][] = [];
+    await callsOf(async (store, begin) => {
+      for (let i = 0; i < 40; i++) {
+        const calls = begin();
+        await store.put(`folder/${i}`, bytes('x'), { ifAbsent: true });
+        puts.push(calls.filter((call) => call.startsWith('fsync ')));
+      }
     });
-    const syncs = calls.filter((call) => call.startsWith('fsync '));
-    assert.deepEqual(syncs.map((call) => call.replace(/meta\/.$/, 'meta')).toSorted(), [
-      'fsync .firn/meta',
-      'fsync TEMP',
-      'fsync folder',
-    ]);
+    const [fewest = []] = puts.toSorted((a, b) => a.length - b.length);
+    assert.equal(fewest.length, 3);
+    assert.match(fewest.toSorted().join(' '), /\.firn\/meta\/. .*\.firn\/tmp\/.*\/folder$/);
   });
 
   it('has a new version in its folder on disk before the compare-and-swap succeeds', async () => {
