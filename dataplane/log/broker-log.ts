@@ -29,6 +29,7 @@ import type { ReadResult } from './read/partition-reader.ts';
 import { WalSession } from './session.ts';
 import { deleteOrphans } from './orphans.ts';
 import type { OwnedGroup } from './owned-group.ts';
+import { ProducerIdBlocks } from './producer-id-blocks.ts';
 import { applyRetention, moveLogStart, retentionLimits } from './retention.ts';
 import type { RetentionLimits } from './retention.ts';
 import { sweepDeadSessions } from './sweep.ts';
@@ -62,6 +63,8 @@ export class BrokerLog {
   readonly cluster: ClusterClient;
   readonly context: LogContext;
   readonly budget: AppendBudget;
+  /** For InitProducerId. */
+  readonly producerIds: ProducerIdBlocks;
   readonly #environment: BrokerLogEnvironment;
   readonly #options: LogOptions;
   readonly #runtime: Runtime;
@@ -100,6 +103,8 @@ export class BrokerLog {
       counters: newLogCounters(),
     };
     this.#reader = new PartitionReader(this.context);
+    const { formatVersion } = this.context;
+    this.producerIds = new ProducerIdBlocks({ store, runtime, formatVersion, signal: this.#stopped.signal });
     this.cluster = new ClusterClient({
       store,
       runtime,

@@ -7,10 +7,10 @@ import { decodeCheckpoint } from '../format/checkpoint.ts';
 import type { BlockEntry, DecodedContainer } from '../format/container.ts';
 import { readNote } from '../format/container.ts';
 import { decodeContainerHeader, headerBytes } from '../format/container-header.ts';
-import { decodeDocument } from '../format/document.ts';
 import { parseKey } from '../format/keys.ts';
 import type { ParsedKey } from '../format/keys.ts';
 import { decodeManifest, decodePage } from '../format/manifest.ts';
+import { decodePidBlock } from '../format/pid-block.ts';
 import { decodeSessionRecord } from '../format/session-record.ts';
 import { decodeSnapshot } from '../format/snapshot.ts';
 import { decodeTrim } from '../format/trim.ts';
@@ -97,7 +97,7 @@ function decodeAny(
     case 'cluster':
       return encodeClusterJson(decodeClusterState(bytes, key));
     case 'pid-block':
-      return decodeDocument('pid-block', bytes, key);
+      return decodePidBlock(bytes, key);
     case 'probe':
       return decodeProbeRecord(bytes);
     case 'session':

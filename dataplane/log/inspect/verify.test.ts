@@ -5,7 +5,6 @@ import { realRuntime } from '../../runtime/real-runtime.ts';
 import { StoreError } from '../../store/errors.ts';
 import type { ObjectStore } from '../../store/object-store.ts';
 import { encodeProbeRecord } from '../../store/probe/probe-record.ts';
-import { encodeDocument } from '../format/document.ts';
 import {
   checkpointKey,
   groupId,
@@ -17,6 +16,7 @@ import {
   snapshotKey,
   trimKey,
 } from '../format/keys.ts';
+import { encodePidBlock } from '../format/pid-block.ts';
 import { richBucket, TestBucket } from './bucket-fixture.ts';
 import { flipped, fromTheFuture, readManifest } from './damage-fixture.ts';
 import type { Finding } from './finding.ts';
@@ -45,7 +45,7 @@ async function verify(store: ObjectStore | TestBucket, deep = false): Promise<Ve
 /** With an object of every kind there is. */
 function fullBucket(): TestBucket {
   const bucket = rich.bucket.clone();
-  bucket.put(pidBlockKey, encodeDocument('pid-block', 1, { next: 1000 }));
+  bucket.put(pidBlockKey, encodePidBlock({ next: 1000, writer: '0'.repeat(32) }, 1));
   const record = {
     probeVersion: 1,
     store: 'memory:',

@@ -2,8 +2,8 @@ import type { Runtime } from '../../runtime/runtime.ts';
 import type { ObjectStore } from '../../store/object-store.ts';
 import { decodeProbeRecord } from '../../store/probe/probe-record.ts';
 import { clusterKey } from '../../cluster/cluster-state.ts';
-import { decodeDocument } from '../format/document.ts';
 import { groupPrefix, manifestKey, pidBlockKey } from '../format/keys.ts';
+import { decodePidBlock } from '../format/pid-block.ts';
 import { ClusterView } from './cluster-view.ts';
 import { forEachLimited } from './concurrency.ts';
 import { reportDamage } from './damage.ts';
@@ -144,7 +144,7 @@ class Verification {
     for (const key of survey.singles) {
       if (key === clusterKey) continue;
       const found = await reader.read(key, ({ bytes }) => {
-        if (key === pidBlockKey) decodeDocument('pid-block', bytes, key);
+        if (key === pidBlockKey) decodePidBlock(bytes, key);
         else decodeProbeRecord(bytes);
       });
       if (found.kind === 'damaged') reportDamage(findings, key, found.error);
