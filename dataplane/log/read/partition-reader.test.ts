@@ -6,7 +6,7 @@ import { LogError } from '../errors.ts';
 import type { LogErrorCode } from '../errors.ts';
 import { manifestKey, segmentKey, slotKey } from '../format/keys.ts';
 import { decodeManifest, encodeManifest } from '../format/manifest.ts';
-import type { Served } from '../log-session.ts';
+import type { Served } from '../served-groups.ts';
 import type { LogOptions } from '../options.ts';
 import { defaultLogOptions } from '../options.ts';
 import { OwnedGroup } from '../owned-group.ts';

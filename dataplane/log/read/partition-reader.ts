@@ -2,7 +2,7 @@ import { untilAborted } from '../../store/body.ts';
 import { LogError } from '../errors.ts';
 import { slotKey } from '../format/keys.ts';
 import type { LogContext } from '../log-context.ts';
-import type { Served } from '../log-session.ts';
+import type { Served } from '../served-groups.ts';
 import type { OwnedGroup } from '../owned-group.ts';
 import type { OwnedPartition, TailBlock } from '../owned-partition.ts';
 import { BatchCollector } from './batch-collector.ts';

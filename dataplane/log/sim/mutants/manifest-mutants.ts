@@ -92,9 +92,9 @@ export const manifestMutants = {
     breaks: 'nobody looks again at a group that was given back while it was being released',
     caughtBy: ['liveness'],
     edits: [
-      { file: 'log/log-session.ts', find: `      this.#returned(id);\n`, replace: `` },
+      { file: 'log/group-moves.ts', find: `      this.#returned(id);\n`, replace: `` },
       {
-        file: 'log/log-session.ts',
+        file: 'log/group-moves.ts',
         find: `    if (this.#wanted !== undefined) this.reconcile(this.#wanted, this.#context.broker.id);\n`,
         replace: ``,
       },

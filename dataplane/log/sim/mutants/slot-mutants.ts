@@ -170,8 +170,8 @@ export const slotMutants = {
     caughtBy: ['exactly once'],
     edits: [
       {
-        file: 'log/log-session.ts',
-        find: `        await this.session.confirm();
+        file: 'log/append-admission.ts',
+        find: `        await this.#session.confirm();
         throw new LogError(verdict.code, verdict.message);
 `,
         replace: `        throw new LogError(verdict.code, verdict.message);\n`,

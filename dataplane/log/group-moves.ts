@@ -1,0 +1,266 @@
+import type { ClusterState, GroupLayout } from '../cluster/cluster-state.ts';
+import { groupOf, groupsOf } from '../cluster/partition-groups.ts';
+import type { PartitionGroup } from '../cluster/partition-groups.ts';
+import { inBackground } from '../runtime/in-background.ts';
+import { sleep } from '../runtime/runtime.ts';
+import { acquireGroup } from './acquire.ts';
+import { DeadSession } from './dead-session.ts';
+import { LogError } from './errors.ts';
+import type { LogContext } from './log-context.ts';
+import { deleteGroup } from './orphans.ts';
+import type { OwnedGroup } from './owned-group.ts';
+import { releaseGroup } from './release.ts';
+import type { ServedGroups } from './served-groups.ts';
+import type { SlotAssembler } from './slot-assembler.ts';
+import type { WalSession } from './session.ts';
+import { TurnQueue } from './turn-queue.ts';
+
+export interface GroupMoveEvents {
+  /** A group is served, for this generation of its assignment; said again for as long as `meta/cluster` does not know. */
+  readonly onServing: (group: string, generation: number) => void;
+  readonly onReleased: (group: string) => void;
+  readonly onDeleted: (group: string) => void;
+  /** Something went wrong that is retried; the message names what and why. */
+  readonly onProblem: (what: string, error: unknown) => void;
+}
+
+/**
+ * Brings the groups a session serves in line with what `meta/cluster` assigns to its broker (log.md P1, P4): acquires,
+ * releases and deletes, each group by one of these at a time, all groups at once as far as {@link TurnQueue} lets them.
+ */
+export class GroupMoves {
+  readonly #session: WalSession;
+  readonly #context: LogContext;
+  readonly #groups: ServedGroups;
+  readonly #assembler: SlotAssembler;
+  readonly #refreshCluster: () => Promise<ClusterState>;
+  readonly #events: GroupMoveEvents;
+  readonly #onGone: (group: OwnedGroup) => void;
+  readonly #onSettled: () => void;
+  /** What `meta/cluster` gives to this broker, as last seen. */
+  readonly #assigned = new Map<string, { readonly topicId: string; readonly group: PartitionGroup }>();
+  readonly #layouts = new Map<string, GroupLayout>();
+  readonly #acquiring = new Set<string>();
+  readonly #acquireTurns: TurnQueue;
+  readonly #releaseTurns: TurnQueue;
+  readonly #moving = new Set<string>();
+  readonly #deadSessions = new Map<string, DeadSession>();
+  #wanted: ClusterState | undefined;
+  #draining = false;
+
+  constructor(environment: {
+    readonly session: WalSession;
+    readonly context: LogContext;
+    readonly groups: ServedGroups;
+    readonly assembler: SlotAssembler;
+    readonly refreshCluster: () => Promise<ClusterState>;
+    readonly events: GroupMoveEvents;
+    /** The group was released or deleted, and is not served any more. */
+    readonly onGone: (group: OwnedGroup) => void;
+    /** A release has succeeded or failed: what waited for that goes on. */
+    readonly onSettled: () => void;
+  }) {
+    this.#session = environment.session;
+    this.#context = environment.context;
+    this.#groups = environment.groups;
+    this.#assembler = environment.assembler;
+    this.#refreshCluster = environment.refreshCluster;
+    this.#events = environment.events;
+    this.#onGone = environment.onGone;
+    this.#onSettled = environment.onSettled;
+    // All groups of a broker may come at a time, and have to go at a time.
+    this.#acquireTurns = new TurnQueue(this.#context.options.acquireConcurrency);
+    this.#releaseTurns = new TurnQueue(this.#context.options.acquireConcurrency);
+  }
+
+  deadSession(sid: string): DeadSession {
+    let known = this.#deadSessions.get(sid);
+    if (known === undefined) {
+      known = new DeadSession(sid, this.#context, this.#session.signal);
+      this.#deadSessions.set(sid, known);
+    }
+    return known;
+  }
+
+  /** Starts what brings the groups in line with the cluster state. Call after every change of it; returns at once. */
+  reconcile(state: ClusterState, brokerId: number): void {
+    if (!this.#session.live || this.#draining) return;
+    this.#wanted = state;
+    this.#layouts.clear();
+    for (const topic of state.topics.values()) {
+      this.#layouts.set(topic.topicId, topic);
+      for (const group of groupsOf(topic)) this.#want(state, topic.topicId, group, brokerId);
+    }
+    for (const topic of state.deletedTopics.values()) {
+      for (const group of groupsOf(topic)) this.#want(state, topic.topicId, group, brokerId);
+    }
+    for (const group of this.#groups.all()) {
+      if (state.assignments.get(group.id)?.broker !== brokerId) inBackground(this.#release(group));
+      else if (state.deletedTopics.has(group.manifest.topicId)) inBackground(this.#delete(group));
+    }
+  }
+
+  /** Tries again what failed: releases, deletions, reports of what is served. */
+  retry(): void {
+    if (this.#wanted !== undefined) this.reconcile(this.#wanted, this.#context.broker.id);
+    // An acquisition uses one of these throughout; afterwards all it found out is in the group.
+    if (this.#acquiring.size === 0) this.#deadSessions.clear();
+  }
+
+  #want(state: ClusterState, topicId: string, group: PartitionGroup, brokerId: number): void {
+    const assignment = state.assignments.get(group.id);
+    if (assignment?.broker !== brokerId) {
+      this.#assigned.delete(group.id);
+      return;
+    }
+    this.#assigned.set(group.id, { topicId, group });
+    if (this.#acquiring.has(group.id)) return;
+    const owned = this.#groups.get(group.id);
+    if (owned !== undefined) {
+      if (assignment.from !== undefined && owned.generation === assignment.generation)
+        this.#events.onServing(group.id, owned.generation);
+      return;
+    }
+    inBackground(this.#acquire(topicId, group, brokerId));
+  }
+
+  /** Acquires, again and again until the group is ours or somebody else's by a newer assignment. */
+  async #acquire(topicId: string, group: PartitionGroup, brokerId: number): Promise<void> {
+    const { id } = group;
+    this.#acquiring.add(id);
+    const { options, runtime, counters } = this.#context;
+    try {
+      for (let failures = 0; this.#session.live; failures++) {
+        const assignment = this.#wanted?.assignments.get(id);
+        if (assignment?.broker !== brokerId) return;
+        if (this.#draining) return;
+        const outcome = await this.#acquireTurns
+          .run(id, () =>
+            acquireGroup({
+              topicId,
+              group,
+              generation: assignment.generation,
+              session: this.#session,
+              context: this.#context,
+              refreshCluster: this.#refreshCluster,
+              deadSession: (sid) => this.deadSession(sid),
+            }),
+          )
+          .catch((error: unknown) => {
+            if (this.#session.live) this.#events.onProblem(`group ${id} could not be acquired`, error);
+            return undefined;
+          });
+        if (outcome?.kind === 'owned') {
+          if (outcome.how === 'takeover') counters.takeovers += 1;
+          if (outcome.how === 'handover') counters.handovers += 1;
+          this.#serve(outcome.group, assignment.generation);
+          return;
+        }
+        if (outcome?.kind === 'deleted') {
+          this.#events.onDeleted(id);
+          return;
+        }
+        const limitMs =
+          outcome?.kind === 'wait'
+            ? options.retryBackoffMs
+            : options.retryBackoffMs * 2 ** Math.min(failures, 5);
+        await sleep(runtime, limitMs * (0.5 + runtime.random.fraction() / 2), this.#session.signal);
+      }
+    } catch {
+      // The session has ended.
+    } finally {
+      this.#acquiring.delete(id);
+    }
+  }
+
+  /** Somebody wants this partition, which is not served yet: its group goes before those that only wait. */
+  askFor(topicId: string, partition: number): void {
+    if (!this.#acquireTurns.isWaiting) return;
+    const layout = this.#layouts.get(topicId);
+    const id = layout === undefined ? undefined : groupOf(layout, partition)?.id;
+    if (id !== undefined) this.#acquireTurns.hurry(id);
+  }
+
+  #serve(group: OwnedGroup, generation: number): void {
+    if (!this.#session.live) return;
+    this.#groups.add(group, generation);
+    this.#events.onServing(group.id, generation);
+    // The assignment may have moved on while we were acquiring.
+    if (
+      this.#wanted !== undefined &&
+      this.#wanted.assignments.get(group.id)?.broker !== this.#context.broker.id
+    )
+      inBackground(this.#release(group));
+  }
+
+  async #release(group: OwnedGroup): Promise<void> {
+    const { id } = group;
+    if (this.#moving.has(id)) return;
+    this.#moving.add(id);
+    try {
+      await this.#releaseTurns.run(id, () => releaseGroup(group, this.#assembler, this.#context));
+      this.#forget(group);
+      this.#events.onReleased(id);
+    } catch (error) {
+      if (group.phase === 'releasing') group.phase = 'serving';
+      if (this.#session.live) this.#events.onProblem(`group ${id} could not be released`, error);
+    } finally {
+      this.#moving.delete(id);
+      this.#onSettled();
+      this.#returned(id);
+    }
+  }
+
+  /** The group may have been given back while it was on its way out. */
+  #returned(id: string): void {
+    const assigned = this.#assigned.get(id);
+    if (this.#draining) return;
+    if (assigned === undefined || !this.#session.live || this.#groups.has(id) || this.#acquiring.has(id))
+      return;
+    inBackground(this.#acquire(assigned.topicId, assigned.group, this.#context.broker.id));
+  }
+
+  async #delete(group: OwnedGroup): Promise<void> {
+    const { id } = group;
+    if (this.#moving.has(id)) return;
+    this.#moving.add(id);
+    try {
+      await group.exclusive(() => deleteGroup(group, this.#context));
+      group.abandon(new LogError('UNKNOWN_TOPIC_OR_PARTITION', `the topic of group ${id} has been deleted`));
+      this.#forget(group);
+      this.#events.onDeleted(id);
+    } catch (error) {
+      if (this.#session.live) this.#events.onProblem(`group ${id} could not be deleted`, error);
+    } finally {
+      this.#moving.delete(id);
+    }
+  }
+
+  #forget(group: OwnedGroup): void {
+    if (this.#groups.remove(group)) this.#onGone(group);
+  }
+
+  /** Hands all groups over to nobody and takes no more. Resolves when none is on its way here or away. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    do {
+      await Promise.all(this.#groups.all().map((group) => this.#release(group)));
+      // An acquisition under way may succeed yet. Nothing is served when END is written: what came after it in a run that
+      // begins before it would be acknowledged and lost.
+    } while (await this.#isMoving());
+  }
+
+  /** Whether groups are on their way here or away; then it waits a little first. */
+  async #isMoving(): Promise<boolean> {
+    if (!this.#session.live || this.#acquiring.size + this.#moving.size === 0) return false;
+    await sleep(this.#context.runtime, this.#context.options.retryBackoffMs, this.#session.signal).catch(
+      () => undefined,
+    );
+    return true;
+  }
+
+  /** The session has ended: acquisitions that wait for their turn find that out. */
+  abandon(): void {
+    this.#acquireTurns.openAll();
+  }
+}

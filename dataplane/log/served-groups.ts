@@ -1,0 +1,71 @@
+import type { OwnedGroup } from './owned-group.ts';
+import type { OwnedPartition } from './owned-partition.ts';
+
+/** A partition a session serves, with its group. */
+export interface Served {
+  readonly group: OwnedGroup;
+  readonly partition: OwnedPartition;
+}
+
+/** A group a session serves, with the generation of the assignment it was acquired for. */
+export interface ServedGroup {
+  readonly group: OwnedGroup;
+  readonly generation: number;
+}
+
+/** What a session serves: its groups by id, and their partitions. */
+export class ServedGroups {
+  readonly #groups = new Map<string, ServedGroup>();
+  readonly #partitions = new Map<string, Served>();
+
+  get size(): number {
+    return this.#groups.size;
+  }
+
+  get(id: string): ServedGroup | undefined {
+    return this.#groups.get(id);
+  }
+
+  has(id: string): boolean {
+    return this.#groups.has(id);
+  }
+
+  /** A snapshot: groups may come and go while it is walked. */
+  all(): readonly OwnedGroup[] {
+    return [...this.#groups.values()].map(({ group }) => group);
+  }
+
+  partition(topicId: string, partition: number): Served | undefined {
+    return this.#partitions.get(`${topicId}/${partition}`);
+  }
+
+  add(group: OwnedGroup, generation: number): void {
+    this.#groups.set(group.id, { group, generation });
+    for (const partition of group.partitions.values())
+      this.#partitions.set(`${partition.topicId}/${partition.partition}`, { group, partition });
+  }
+
+  /** False: this very group is not served (any more). */
+  remove(group: OwnedGroup): boolean {
+    if (this.#groups.get(group.id)?.group !== group) return false;
+    this.#groups.delete(group.id);
+    for (const partition of group.partitions.values())
+      this.#partitions.delete(`${partition.topicId}/${partition.partition}`);
+    return true;
+  }
+
+  clear(): void {
+    this.#groups.clear();
+    this.#partitions.clear();
+  }
+
+  /** The first slot that some group still needs; `undefined`: none needs any. */
+  neededSlot(): number | undefined {
+    let needed: number | undefined;
+    for (const { group } of this.#groups.values()) {
+      const slot = group.firstUnflushedSlot();
+      if (slot !== undefined && (needed === undefined || slot < needed)) needed = slot;
+    }
+    return needed;
+  }
+}
