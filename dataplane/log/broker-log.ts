@@ -1,20 +1,13 @@
 import { ClusterClient } from '../cluster/cluster-client.ts';
-import type { ClusterState, BrokerEntry, FormatRange } from '../cluster/cluster-state.ts';
-import { mintSid, registerBroker } from '../cluster/broker-changes.ts';
-import { clearFrom } from '../cluster/reassign.ts';
-import { forgetGroups } from '../cluster/topic-changes.ts';
+import type { ClusterState, FormatRange } from '../cluster/cluster-state.ts';
 import { inBackground } from '../runtime/in-background.ts';
-import type { Cancel, Runtime } from '../runtime/runtime.ts';
-import { sleep } from '../runtime/runtime.ts';
+import type { Runtime } from '../runtime/runtime.ts';
 import { untilAborted } from '../store/body.ts';
-import { createOnce } from '../store/create-once.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import type { AppendOptions, AppendResult } from './append-admission.ts';
 import { AppendBudget } from './append-budget.ts';
 import { LogError } from './errors.ts';
-import { formatVersion as ownFormatVersion, newestReadableFormatVersion } from './format/version.ts';
-import { sessionKey } from './format/keys.ts';
-import { encodeSessionRecord } from './format/session-record.ts';
+import { formatVersion as ownFormatVersion } from './format/version.ts';
 import { flushGroup } from './flush.ts';
 import { HotCache } from './hot-cache.ts';
 import { newLogCounters } from './log-context.ts';
@@ -30,23 +23,20 @@ import type { ReadResult } from './read/partition-reader.ts';
 import { WalSession } from './session.ts';
 import { deleteOrphans } from './orphans.ts';
 import type { OwnedGroup } from './owned-group.ts';
+import { PeriodicWork } from './periodic-work.ts';
 import { ProducerIdBlocks } from './producer-id-blocks.ts';
 import { applyRetention, moveLogStart, retentionLimits } from './retention.ts';
 import type { RetentionLimits } from './retention.ts';
+import { ServingReport } from './serving-report.ts';
+import type { BrokerIdentity, SessionReason } from './session-registration.ts';
+import { SessionRegistration, newSid } from './session-registration.ts';
 import { sweepDeadSessions } from './sweep.ts';
 import { WalReader } from './wal-reader.ts';
 
 export interface BrokerLogEnvironment {
   readonly store: ObjectStore;
   readonly runtime: Runtime;
-  readonly identity: {
-    readonly id: number;
-    readonly zone: string;
-    readonly address: string;
-    readonly listeners: BrokerEntry['listeners'];
-    readonly podUid: string;
-    readonly version: string;
-  };
+  readonly identity: BrokerIdentity;
   readonly options?: Partial<LogOptions> | undefined;
   readonly pollMs?: number | undefined;
   readonly supportedFormat?: FormatRange | undefined;
@@ -74,10 +64,9 @@ export class BrokerLog {
   readonly #stopped = new AbortController();
   readonly #sweptClean = new Set<string>();
   readonly #cleanedUp = new WeakSet<OwnedGroup>();
-  readonly #timers = new Set<Cancel>();
-  readonly #serving = new Map<string, number>();
-  readonly #deleted = new Set<string>();
-  #reporting = false;
+  readonly #registration: SessionRegistration;
+  readonly #report: ServingReport;
+  readonly #periodic: PeriodicWork;
   #log: LogSession | undefined;
   #objectSequence = 0;
   #draining = false;
@@ -109,11 +98,30 @@ export class BrokerLog {
     this.cluster = new ClusterClient({
       store,
       runtime,
-      sid: this.#mint(),
+      // Names this process in changes that are not made for a session.
+      sid: newSid(runtime),
       pollMs: environment.pollMs,
       onPollFailure: (error) => {
         environment.onProblem('meta/cluster could not be read', error);
       },
+    });
+    const { cluster } = this;
+    const { signal } = this.#stopped;
+    const { onProblem, onReplaced, supportedFormat } = environment;
+    this.#registration = new SessionRegistration({
+      context: this.context,
+      cluster,
+      identity,
+      supportedFormat,
+      signal,
+      onProblem,
+      onReplaced,
+    });
+    const broker = (): { id: number; sid: string } | undefined =>
+      this.sid === undefined ? undefined : { id: identity.id, sid: this.sid };
+    this.#report = new ServingReport({ cluster, broker, signal, onProblem });
+    this.#periodic = new PeriodicWork(runtime, (error) => {
+      onProblem('housekeeping failed', error);
     });
   }
 
@@ -133,9 +141,9 @@ export class BrokerLog {
       this.#onClusterState(state);
     });
     await this.#openSession('start');
-    this.#every(this.#options.housekeepingIntervalMs, () => this.#log?.housekeeping());
-    this.#every(this.#options.retentionCheckIntervalMs, () => this.retain());
-    this.#every(this.#options.sweepIntervalMs, () => this.sweep());
+    this.#periodic.every(this.#options.housekeepingIntervalMs, () => this.#log?.housekeeping());
+    this.#periodic.every(this.#options.retentionCheckIntervalMs, () => this.retain());
+    this.#periodic.every(this.#options.sweepIntervalMs, () => this.sweep());
   }
 
   /** Hands everything over, ends the session and leaves. */
@@ -149,83 +157,14 @@ export class BrokerLog {
   async stop(): Promise<void> {
     this.#draining = true;
     this.#stopped.abort(new LogError('SHUTTING_DOWN', 'the broker is shutting down'));
-    for (const cancel of this.#timers) cancel();
-    this.#timers.clear();
+    this.#periodic.stop();
     this.#log?.session.close();
     await this.cluster.stop();
   }
 
-  #mint(): string {
-    return Buffer.from(this.#runtime.random.bytes(16)).toString('hex');
-  }
-
-  /** P0 and the end of P3: a fresh sid, its birth record, its name in `meta/cluster`; it owns nothing yet. */
-  async #openSession(why: 'start' | { readonly deadSid: string }): Promise<void> {
-    const { store, identity } = this.#environment;
-    const runtime = this.#runtime;
-    for (let failures = 0; !this.#stopped.signal.aborted; failures++) {
-      const sid = this.#mint();
-      try {
-        const record = encodeSessionRecord(
-          {
-            sid,
-            broker: identity.id,
-            podUid: identity.podUid,
-            zone: identity.zone,
-            version: identity.version,
-            startedAtMs: Math.max(0, runtime.wallMs()),
-          },
-          this.context.formatVersion(),
-        );
-        await createOnce(store, sessionKey(sid), record, { id: sid, runtime, signal: this.#stopped.signal });
-        const registered = await this.#register(sid, why);
-        if (!registered) return;
-        this.#startSession(sid);
-        return;
-      } catch (error) {
-        if (this.#stopped.signal.aborted) return;
-        this.#environment.onProblem(`session ${sid} could not be registered`, error);
-        await sleep(
-          runtime,
-          this.#options.retryBackoffMs * 2 ** Math.min(failures, 6),
-          this.#stopped.signal,
-        ).catch(() => undefined);
-      }
-    }
-  }
-
-  async #register(sid: string, why: 'start' | { readonly deadSid: string }): Promise<boolean> {
-    const { identity, supportedFormat } = this.#environment;
-    const { id, zone, address, listeners } = identity;
-    const registration = {
-      id,
-      sid,
-      address,
-      listeners,
-      zone,
-      supportedFormat: supportedFormat ?? { min: ownFormatVersion, max: newestReadableFormatVersion },
-    };
-    const outcome = await this.cluster.change(
-      (state) => {
-        if (why === 'start') return registerBroker(state, registration);
-        const entry = state.brokers.get(id);
-        return entry?.sid === why.deadSid && entry.state !== 'dead'
-          ? registerBroker(state, registration)
-          : mintSid(state, { id, deadSid: why.deadSid, newSid: sid });
-      },
-      { newSession: sid, signal: this.#stopped.signal },
-    );
-    if (outcome.kind !== 'refused') return true;
-    if (outcome.refused.reason === 'SESSION_REPLACED') {
-      this.#environment.onReplaced(
-        new LogError(
-          'REPLACED',
-          `broker id ${id} belongs to another process now (session ${outcome.state.brokers.get(id)?.sid ?? 'unknown'}): this one must exit`,
-        ),
-      );
-      return false;
-    }
-    throw new LogError('SHUTTING_DOWN', `broker ${id} was not registered: ${outcome.refused.message}`);
+  async #openSession(why: SessionReason): Promise<void> {
+    const sid = await this.#registration.open(why);
+    if (sid !== undefined) this.#startSession(sid);
   }
 
   #startSession(sid: string): void {
@@ -243,24 +182,23 @@ export class BrokerLog {
       session,
       context: this.context,
       budget: this.budget,
-      refreshCluster: async () => {
-        const state = await this.cluster.refresh(session.signal);
-        if (state === undefined) throw new LogError('CORRUPT_LOG', 'meta/cluster has disappeared');
-        return state;
-      },
+      refreshCluster: () => this.#refreshCluster(session.signal),
       onServing: (group, generation) => {
-        this.#serving.set(group, generation);
-        inBackground(this.#report());
+        this.#report.serves(group, generation);
       },
-      onReleased: () => undefined,
       onDeleted: (group) => {
-        this.#deleted.add(group);
-        inBackground(this.#report());
+        this.#report.deleted(group);
       },
       onProblem: this.#environment.onProblem,
     });
     const { current } = this.cluster;
     if (current !== undefined) this.#onClusterState(current);
+  }
+
+  async #refreshCluster(signal: AbortSignal): Promise<ClusterState> {
+    const state = await this.cluster.refresh(signal);
+    if (state === undefined) throw new LogError('CORRUPT_LOG', 'meta/cluster has disappeared');
+    return state;
   }
 
   #onDeath(sid: string, error: LogError): void {
@@ -285,64 +223,6 @@ export class BrokerLog {
       return;
     }
     log.reconcile(state, id);
-  }
-
-  /** Tells `meta/cluster` what this broker serves now (ends hand-overs) and which deleted groups are empty. */
-  async #report(): Promise<void> {
-    if (this.#reporting) return;
-    this.#reporting = true;
-    try {
-      while ((this.#serving.size > 0 || this.#deleted.size > 0) && !this.#stopped.signal.aborted) {
-        const groups = [...this.#serving].map(([group, generation]) => ({ group, generation }));
-        const deleted = [...this.#deleted];
-        this.#serving.clear();
-        this.#deleted.clear();
-        const sid = this.sid;
-        if (sid === undefined) return;
-        const { id } = this.#environment.identity;
-        const handedOver = groups.filter(
-          ({ group }) => this.cluster.current?.assignments.get(group)?.from !== undefined,
-        );
-        if (handedOver.length > 0) {
-          await this.cluster.change(
-            (state) => clearFrom(state, { broker: { id, sid }, groups: handedOver }),
-            { signal: this.#stopped.signal },
-          );
-        }
-        if (deleted.length > 0) {
-          await this.cluster.change(
-            (state) =>
-              forgetGroups(
-                state,
-                deleted.filter((group) => state.assignments.has(group)),
-              ),
-            { signal: this.#stopped.signal },
-          );
-        }
-      }
-    } catch (error) {
-      if (!this.#stopped.signal.aborted)
-        this.#environment.onProblem('meta/cluster could not be told what is served', error);
-    } finally {
-      this.#reporting = false;
-    }
-  }
-
-  #every(intervalMs: number, work: () => Promise<unknown> | undefined): void {
-    const arm = (): void => {
-      const cancel = this.#runtime.after(intervalMs * (0.75 + this.#runtime.random.fraction() / 2), () => {
-        this.#timers.delete(cancel);
-        Promise.resolve(work())
-          .catch((error: unknown) => {
-            if (!this.#stopped.signal.aborted) this.#environment.onProblem('housekeeping failed', error);
-          })
-          .finally(() => {
-            if (!this.#stopped.signal.aborted) arm();
-          });
-      });
-      this.#timers.add(cancel);
-    };
-    arm();
   }
 
   /** Applies retention to all owned groups; cleans up behind the previous owner of those that are new here. */
@@ -376,11 +256,7 @@ export class BrokerLog {
     const { session } = log;
     await sweepDeadSessions({
       context: this.context,
-      refreshCluster: async () => {
-        const state = await this.cluster.refresh(session.signal);
-        if (state === undefined) throw new LogError('CORRUPT_LOG', 'meta/cluster has disappeared');
-        return state;
-      },
+      refreshCluster: () => this.#refreshCluster(session.signal),
       deadSession: (sid) => log.deadSession(sid),
       fencer: session.sid,
       clean: this.#sweptClean,

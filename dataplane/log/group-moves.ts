@@ -18,7 +18,6 @@ import { TurnQueue } from './turn-queue.ts';
 export interface GroupMoveEvents {
   /** A group is served, for this generation of its assignment; said again for as long as `meta/cluster` does not know. */
   readonly onServing: (group: string, generation: number) => void;
-  readonly onReleased: (group: string) => void;
   readonly onDeleted: (group: string) => void;
   /** Something went wrong that is retried; the message names what and why. */
   readonly onProblem: (what: string, error: unknown) => void;
@@ -200,7 +199,6 @@ export class GroupMoves {
     try {
       await this.#releaseTurns.run(id, () => releaseGroup(group, this.#assembler, this.#context));
       this.#forget(group);
-      this.#events.onReleased(id);
     } catch (error) {
       if (group.phase === 'releasing') group.phase = 'serving';
       if (this.#session.live) this.#events.onProblem(`group ${id} could not be released`, error);

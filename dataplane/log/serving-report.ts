@@ -1,0 +1,78 @@
+import type { ClusterClient } from '../cluster/cluster-client.ts';
+import { clearFrom } from '../cluster/reassign.ts';
+import { forgetGroups } from '../cluster/topic-changes.ts';
+import { inBackground } from '../runtime/in-background.ts';
+
+/**
+ * Tells `meta/cluster` what this broker serves now, which ends hand-overs, and which groups of deleted topics are empty.
+ * One change at a time takes all that has come together meanwhile. What fails is reported again by whoever found it out
+ * (`GroupMoves` looks at every round of housekeeping).
+ */
+export class ServingReport {
+  readonly #cluster: ClusterClient;
+  readonly #broker: () => { readonly id: number; readonly sid: string } | undefined;
+  readonly #signal: AbortSignal;
+  readonly #onProblem: (what: string, error: unknown) => void;
+  /** Generation of the assignment by group. */
+  readonly #serving = new Map<string, number>();
+  readonly #deleted = new Set<string>();
+  #reporting = false;
+
+  constructor(environment: {
+    readonly cluster: ClusterClient;
+    /** In whose name: `undefined` while this broker has no session. */
+    readonly broker: () => { readonly id: number; readonly sid: string } | undefined;
+    readonly signal: AbortSignal;
+    readonly onProblem: (what: string, error: unknown) => void;
+  }) {
+    this.#cluster = environment.cluster;
+    this.#broker = environment.broker;
+    this.#signal = environment.signal;
+    this.#onProblem = environment.onProblem;
+  }
+
+  serves(group: string, generation: number): void {
+    this.#serving.set(group, generation);
+    inBackground(this.#report());
+  }
+
+  deleted(group: string): void {
+    this.#deleted.add(group);
+    inBackground(this.#report());
+  }
+
+  async #report(): Promise<void> {
+    if (this.#reporting) return;
+    this.#reporting = true;
+    try {
+      while ((this.#serving.size > 0 || this.#deleted.size > 0) && !this.#signal.aborted) {
+        const serving = [...this.#serving].map(([group, generation]) => ({ group, generation }));
+        const deleted = [...this.#deleted];
+        this.#serving.clear();
+        this.#deleted.clear();
+        const broker = this.#broker();
+        if (broker === undefined) return;
+        const groups = serving.filter(
+          ({ group }) => this.#cluster.current?.assignments.get(group)?.from !== undefined,
+        );
+        const signal = this.#signal;
+        if (groups.length > 0)
+          await this.#cluster.change((state) => clearFrom(state, { broker, groups }), { signal });
+        if (deleted.length > 0) {
+          await this.#cluster.change(
+            (state) =>
+              forgetGroups(
+                state,
+                deleted.filter((group) => state.assignments.has(group)),
+              ),
+            { signal },
+          );
+        }
+      }
+    } catch (error) {
+      if (!this.#signal.aborted) this.#onProblem('meta/cluster could not be told what is served', error);
+    } finally {
+      this.#reporting = false;
+    }
+  }
+}
