@@ -1,6 +1,5 @@
 import { inBackground } from '../runtime/in-background.ts';
 import type { Cancel, Runtime } from '../runtime/runtime.ts';
-import { sleep } from '../runtime/runtime.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import { StoreError } from '../store/errors.ts';
 import { encodeContainer } from './format/container.ts';
@@ -9,6 +8,8 @@ import { slotKey } from './format/keys.ts';
 import { LogError } from './errors.ts';
 import { PutLatency } from './put-latency.ts';
 import type { LogOptions } from './options.ts';
+import { ReadConfirmation } from './read-confirmation.ts';
+import { backoff } from './slot-backoff.ts';
 
 /**
  * The WAL of one broker process incarnation (log.md 2.1–2.5: P2, P3, P6): numbered slots, each written with
@@ -29,6 +30,7 @@ export class WalSession {
   readonly #formatVersion: () => number;
   readonly #slots = new Map<number, SlotWrite>();
   readonly #ended = new AbortController();
+  readonly #confirmation: ReadConfirmation;
   readonly #latency = new PutLatency();
   readonly #advanceWaiters: (() => void)[] = [];
   #onDeath: (error: LogError) => void;
@@ -39,8 +41,6 @@ export class WalSession {
   #lastFooterHash = NO_HASH;
   #lastTimeMs = 0;
   #hedgeTokens = 1;
-  #confirmation: { readonly promise: Promise<void> } | undefined;
-  #confirmedAtMs: number;
   /** Slot of the newest durable checkpoint; written into every slot header to speed up a takeover. */
   lastCheckpointSlot = 0;
   readonly counters = { slots: 0, slotBytes: 0, puts: 0, hedges: 0, own412: 0, confirmations: 0 };
@@ -59,7 +59,7 @@ export class WalSession {
     this.#options = environment.options;
     this.#formatVersion = environment.formatVersion;
     this.#onDeath = environment.onDeath;
-    this.#confirmedAtMs = environment.runtime.monotonicMs();
+    this.#confirmation = new ReadConfirmation(this, environment.store, environment.runtime);
   }
 
   get live(): boolean {
@@ -217,7 +217,7 @@ export class WalSession {
           this.die(`slot ${write.slot} cannot be read back`, error);
           return;
         }
-        await this.#backoff(failures, write.aborter.signal);
+        await backoff(this.#runtime, failures, write.aborter.signal);
       }
     }
   }
@@ -235,20 +235,10 @@ export class WalSession {
     }
     if (write.attemptsUnderWay > 0) return;
     inBackground(
-      this.#backoff(write.failures++, write.aborter.signal).then(() => {
+      backoff(this.#runtime, write.failures++, write.aborter.signal).then(() => {
         if (!write.durable && this.#state === 'live') this.#attempt(write);
       }),
     );
-  }
-
-  /** Waits with full jitter; returns early, without throwing, when the slot is resolved or the session ends. */
-  async #backoff(failures: number, signal: AbortSignal): Promise<void> {
-    const limitMs = Math.min(2_000, 20 * 2 ** Math.min(failures, 10));
-    try {
-      await sleep(this.#runtime, 1 + this.#runtime.random.fraction() * limitMs, signal);
-    } catch {
-      // Resolved or dead: the caller looks at the state next.
-    }
   }
 
   #durable(write: SlotWrite): void {
@@ -262,82 +252,24 @@ export class WalSession {
       if (next?.durable !== true) break;
       this.#slots.delete(this.#durableEnd);
       this.#durableEnd += 1;
-      this.#confirmedAtMs = Math.max(this.#confirmedAtMs, next.startedMs);
+      this.#confirmation.confirmedBy(next.startedMs);
       next.onDurable(next.slot);
     }
     for (const wake of this.#advanceWaiters.splice(0)) wake();
   }
 
-  /**
-   * Read confirmation (P6): resolves when it is certain that, at some moment after the call, this session had not been
-   * fenced, so that its log ends included everything acknowledged before the call. One confirmation serves all callers
-   * that arrived before it began. Rejects when the session dies.
-   *
-   * It is either (a) a slot whose first attempt began after the call is durable together with all lower ones, or (b)
-   * with no issued slot unresolved, a HEAD of the never-issued next slot, begun after the call, finds nothing. Older
-   * PUTs and retries confirm nothing: they may have been applied before the fence.
-   */
-  async confirm(): Promise<void> {
-    if (this.#state !== 'live') throw this.deathReason;
-    const firstSlotAfter = this.#nextSlot;
-    let failures = 0;
-    while (this.#durableEnd <= firstSlotAfter) {
-      if (this.#durableEnd < this.#nextSlot) {
-        await this.#advance();
-      } else if (this.#confirmation !== undefined) {
-        // A HEAD that began before this call says nothing about it; wait for its end and send (or join) the next one.
-        await this.#confirmation.promise.catch(ignore);
-        if (
-          this.#state === 'live' &&
-          this.#durableEnd === this.#nextSlot &&
-          (await this.#headNextSlot(failures++))
-        )
-          return;
-      } else if (await this.#headNextSlot(failures++)) {
-        return;
-      }
-      if (!this.live) throw this.deathReason;
-    }
-  }
-
-  /** True: confirmed. False: nothing learnt (a slot was issued meanwhile, or the store did not answer). */
-  async #headNextSlot(failures: number): Promise<boolean> {
-    // Callers that waited for the same earlier HEAD share this one: it begins after all of them arrived.
-    const shared = this.#confirmation;
-    if (shared !== undefined) return shared.promise.then(confirmed, () => false);
-    const begunMs = this.#runtime.monotonicMs();
-    const slot = this.#nextSlot;
-    const promise = (async (): Promise<void> => {
-      if (failures > 0) await this.#backoff(failures, this.signal);
-      const info = await this.#store.head(slotKey(this.sid, slot), { signal: this.signal });
-      if (info === undefined) return;
-      if (info.id?.startsWith(`${this.sid}/`) !== true) {
-        this.die(
-          `slot ${slot}, never written by this session, holds an object with id ${info.id ?? '(none)'}: fenced`,
-        );
-      }
-      throw new Error('the slot was issued meanwhile');
-    })();
-    this.#confirmation = { promise };
-    try {
-      await promise;
-      this.counters.confirmations += 1;
-      this.#confirmedAtMs = Math.max(this.#confirmedAtMs, begunMs);
-      return true;
-    } catch {
-      return false;
-    } finally {
-      this.#confirmation = undefined;
-    }
+  /** Read confirmation (P6): see {@link ReadConfirmation.confirm}. */
+  confirm(): Promise<void> {
+    return this.#confirmation.confirm();
   }
 
   /** Age of the newest confirmation, counted from when it began. */
   get confirmationAgeMs(): number {
-    return this.#runtime.monotonicMs() - this.#confirmedAtMs;
+    return this.#confirmation.ageMs;
   }
 
   /** Resolves when the durable prefix has grown or the session has ended. */
-  #advance(): Promise<void> {
+  advance(): Promise<void> {
     return new Promise((resolve) => {
       this.#advanceWaiters.push(resolve);
     });
@@ -347,7 +279,7 @@ export class WalSession {
   async durable(slot: number): Promise<void> {
     while (this.#durableEnd < slot) {
       if (this.#state !== 'live') throw this.deathReason;
-      await this.#advance();
+      await this.advance();
     }
   }
 
@@ -404,5 +336,3 @@ interface SlotWrite {
 const NO_HASH = '0'.repeat(32);
 const MAX_HEDGE_TOKENS = 4;
 const SLOT_RESOLVED = new Error('the slot is resolved');
-const ignore = (): void => undefined;
-const confirmed = (): true => true;

@@ -126,9 +126,9 @@ export const slotMutants = {
     caughtBy: ['offsets', 'exactly once'],
     edits: [
       {
-        file: 'log/session.ts',
-        find: `    const firstSlotAfter = this.#nextSlot;\n`,
-        replace: `    const firstSlotAfter = this.#durableEnd;\n`,
+        file: 'log/read-confirmation.ts',
+        find: `    const firstSlotAfter = session.nextSlot;\n`,
+        replace: `    const firstSlotAfter = session.durableEnd;\n`,
       },
     ],
   },
@@ -137,9 +137,9 @@ export const slotMutants = {
     caughtBy: ['offsets', 'exactly once'],
     edits: [
       {
-        file: 'log/session.ts',
-        find: `      if (this.#durableEnd < this.#nextSlot) {
-        await this.#advance();
+        file: 'log/read-confirmation.ts',
+        find: `      if (session.durableEnd < session.nextSlot) {
+        await session.advance();
       } else if`,
         replace: `      if`,
       },
@@ -150,18 +150,16 @@ export const slotMutants = {
     caughtBy: ['offsets', 'exactly once'],
     edits: [
       {
-        file: 'log/session.ts',
-        find: `      if (this.#durableEnd < this.#nextSlot) {
-        await this.#advance();
+        file: 'log/read-confirmation.ts',
+        find: `      if (session.durableEnd < session.nextSlot) {
+        await session.advance();
       } else if`,
         replace: `      if`,
       },
       {
-        file: 'log/session.ts',
-        find: `    const slot = this.#nextSlot;
-    const promise`,
-        replace: `    const slot = this.#durableEnd;
-    const promise`,
+        file: 'log/read-confirmation.ts',
+        find: `this.#head(this.#session.nextSlot, failures)`,
+        replace: `this.#head(this.#session.durableEnd, failures)`,
       },
     ],
   },
