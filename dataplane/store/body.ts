@@ -24,6 +24,13 @@ export function crc32cOf(pieces: readonly Uint8Array[]): number {
   return pieces.reduce((crc, piece) => crc32c(piece, crc), 0);
 }
 
+/** A copy, in `into` (`GetOptions.into`) where that has room. */
+export function copyInto(bytes: Uint8Array, into: Uint8Array | undefined): Uint8Array {
+  if (into === undefined || into.byteLength < bytes.byteLength) return Uint8Array.from(bytes);
+  into.set(bytes);
+  return into.subarray(0, bytes.byteLength);
+}
+
 /**
  * The chunks of a streamed body, held to its declared size. Throws INVALID_REQUEST when the body is longer, shorter, or
  * fails (its error is the `cause`), and `signal.reason` as soon as `signal` aborts, even while the body produces

@@ -1,6 +1,6 @@
 import { abortReason } from '../runtime/runtime.ts';
 import type { Runtime } from '../runtime/runtime.ts';
-import { bodyPieces, bodySizeBytes, checkedChunks, crc32cOf, isStream } from './body.ts';
+import { bodyPieces, bodySizeBytes, checkedChunks, copyInto, crc32cOf, isStream } from './body.ts';
 import { spanOf } from './byte-range.ts';
 import { StoreError } from './errors.ts';
 import { checkGet, checkKey, checkList, checkPut } from './request-checks.ts';
@@ -136,7 +136,7 @@ class MemoryStore implements ObjectStore {
   async get(key: string, options: GetOptions = {}): Promise<GetResult<Uint8Array>> {
     const call = { operation: 'get', store: this.name, key } as const;
     const found = await this.#find(call, options);
-    return found.kind === 'found' ? { ...found, body: Uint8Array.from(found.body) } : found;
+    return found.kind === 'found' ? { ...found, body: copyInto(found.body, options.into) } : found;
   }
 
   async getStream(key: string, options: GetOptions = {}): Promise<GetResult<AsyncIterable<Uint8Array>>> {

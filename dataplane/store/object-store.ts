@@ -94,6 +94,12 @@ export interface GetOptions extends CallOptions {
   readonly range?: ByteRange | undefined;
   /** Answer `unchanged` when the object still has this ETag. */
   readonly ifNoneMatch?: ETag | undefined;
+  /**
+   * Memory for the body, for callers that use theirs again: `get` reads the body into its beginning when it is large
+   * enough, and answers with a view of that; else with memory of its own. Not for `getStream`. It is the store's until the
+   * call resolves; after a rejection something may still be written to it: do not use it again.
+   */
+  readonly into?: Uint8Array | undefined;
 }
 
 /** `start` inclusive, `end` exclusive (to the end of the object when absent); or the last `suffix` bytes (> 0). */

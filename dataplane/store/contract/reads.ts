@@ -51,6 +51,30 @@ export function describeReads(promise: Declare): void {
     }
   });
 
+  promise('use the memory they are given, where it has room', async (store) => {
+    await written(store.put('ranged', bytes));
+    const into = new Uint8Array(600).fill(0xee);
+    const whole = await found(store.get('ranged', { into }));
+    assert.equal(Buffer.compare(whole.body, bytes), 0);
+    assert.ok(
+      into.every((byte) => byte === 0xee),
+      'too small, so untouched',
+    );
+    for (const range of [{ start: 100, end: 700 }, { start: 200, end: 300 }, { suffix: 50 }]) {
+      into.fill(0xee);
+      const object = await found(store.get('ranged', { range, into }));
+      const end = object.offset + object.body.byteLength;
+      assert.equal(Buffer.compare(object.body, bytes.subarray(object.offset, end)), 0);
+      assert.equal(object.body.buffer, into.buffer);
+      assert.equal(object.body.byteOffset, 0);
+      assert.ok(
+        into.subarray(object.body.byteLength).every((byte) => byte === 0xee),
+        'nothing beyond',
+      );
+    }
+    assert.deepEqual(await store.get('missing', { into }), { kind: 'absent' });
+  });
+
   promise('of a range that starts at or past the end are not satisfiable', async (store) => {
     await written(store.put('ranged', bytes));
     await written(store.put('empty', new Uint8Array(0)));

@@ -115,7 +115,7 @@ export class FileStore implements ObjectStore {
       const found = await this.#open(call, options, check);
       if (found.kind !== 'found') return found;
       try {
-        return { ...found, body: await found.body.readAll() };
+        return { ...found, body: await found.body.readAll(options.into) };
       } finally {
         await found.body.close();
       }

@@ -21,9 +21,11 @@ export class ObjectReader {
     this.#check = check;
   }
 
-  /** The bytes in one piece. The file stays open. */
-  async readAll(): Promise<Uint8Array> {
-    const bytes = Buffer.allocUnsafeSlow(this.#span.sizeBytes);
+  /** The bytes in one piece, in `into` where that has room. The file stays open. */
+  async readAll(into: Uint8Array | undefined): Promise<Uint8Array> {
+    const { sizeBytes } = this.#span;
+    const fits = into !== undefined && into.byteLength >= sizeBytes;
+    const bytes = fits ? into.subarray(0, sizeBytes) : Buffer.allocUnsafeSlow(sizeBytes);
     for (let at = 0; at < bytes.byteLength; at += pieceBytes) {
       await this.#fill(bytes.subarray(at, at + pieceBytes), at);
     }

@@ -259,6 +259,7 @@ export class S3Client {
         signal: request.signal,
         maxBodyBytes: request.maxAnswerBytes,
         streams: request.streamed ? isSuccess : never,
+        into: request.into,
       },
     );
   }

@@ -30,6 +30,8 @@ export interface S3Request {
   readonly maxAnswerBytes: number;
   /** Hand out the body of a successful answer while it arrives. */
   readonly streamed: boolean;
+  /** Where the body of a successful answer may be put. */
+  readonly into: Uint8Array | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -94,6 +96,7 @@ export class S3Requests {
       headers,
       condition: ifNoneMatch === undefined ? 'none' : 'if-none-match',
       streamed,
+      into: options.into,
       maxAnswerBytes: Infinity,
     };
   }
@@ -141,6 +144,7 @@ export class S3Requests {
       attempts: 'many',
       maxAnswerBytes: maxDocumentBytes,
       streamed: false,
+      into: undefined,
       signal,
     };
   }

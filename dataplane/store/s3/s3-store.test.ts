@@ -219,6 +219,15 @@ describe('S3Store: other calls are repeated', () => {
     assert.equal(server.requests[0]?.headers['x-amz-checksum-mode'], 'ENABLED');
   });
 
+  it('into the memory that the caller gave, over what a cut attempt left there; errors go elsewhere', async () => {
+    const { store } = await setup([cut, refusal(503, 'SlowDown'), object]);
+    const into = Buffer.alloc(400, '#');
+    const found = await store.get('key', { into });
+    assert.ok(found.kind === 'found');
+    assert.equal(found.body.buffer, into.buffer);
+    assert.equal(into.toString(), '123456789'.padEnd(400, '#'));
+  });
+
   it('when the answer holds other bytes than those asked for', async () => {
     const wrong = reply(206, { ...objectHeaders, 'Content-Range': 'bytes 0-2/9' }, '123');
     const right = reply(206, { ...objectHeaders, 'Content-Range': 'bytes 1-3/9' }, '234');

@@ -1,6 +1,6 @@
 import { abortReason, sleep } from '../../runtime/runtime.ts';
 import type { Cancel } from '../../runtime/runtime.ts';
-import { bodyPieces, bodySizeBytes, checkedChunks, crc32cOf, isStream } from '../body.ts';
+import { bodyPieces, bodySizeBytes, checkedChunks, copyInto, crc32cOf, isStream } from '../body.ts';
 import { spanOf } from '../byte-range.ts';
 import { crc32c } from '../crc32c.ts';
 import { StoreError, storeErrorCodes } from '../errors.ts';
@@ -100,10 +100,12 @@ export class SimulatedConnection implements ObjectStore {
   async get(key: string, options: GetOptions = {}): Promise<GetResult<Uint8Array>> {
     const call = { operation: 'get', store: this.name, key } as const;
     return await this.#read(call, options, false, ({ object, flaw }, offset, sizeBytes) => {
-      if (flaw === 'undetected') return this.#traffic.corrupted(object.bytes, offset, sizeBytes);
-      return this.#settings.bodies === 'copied'
-        ? object.bytes.slice(offset, offset + sizeBytes)
+      const isDamaged = flaw === 'undetected';
+      const bytes = isDamaged
+        ? this.#traffic.corrupted(object.bytes, offset, sizeBytes)
         : object.bytes.subarray(offset, offset + sizeBytes);
+      if (options.into !== undefined) return copyInto(bytes, options.into);
+      return this.#settings.bodies === 'copied' && !isDamaged ? bytes.slice() : bytes;
     });
   }
 

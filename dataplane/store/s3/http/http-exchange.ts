@@ -27,6 +27,8 @@ export interface ExchangeOptions {
   readonly maxBodyBytes: number;
   /** Hand out the body of an answer with this status while it arrives. */
   readonly streams: (status: number) => boolean;
+  /** Memory for the body of a 2xx of known size, if it has room. */
+  readonly into?: Uint8Array | undefined;
 }
 
 export interface HttpResponse {
@@ -135,7 +137,8 @@ export class HttpExchange {
     const { framing } = head;
     const sizeBytes = framing.kind === 'sized' ? framing.sizeBytes : framing.kind === 'none' ? 0 : undefined;
     try {
-      this.#sink = new BodyCollector(sizeBytes, this.#options.maxBodyBytes);
+      const into = head.status < 300 ? this.#options.into : undefined;
+      this.#sink = new BodyCollector(sizeBytes, this.#options.maxBodyBytes, into);
     } catch (error) {
       this.fail(error as Error);
       return undefined;

@@ -21,12 +21,16 @@ export class BodyCollector implements BodySink {
   #used = 0;
   #totalBytes = 0;
 
-  /** Throws an HttpFailure when the body is too large. `sizeBytes` is `undefined` for a chunked body. */
-  constructor(sizeBytes: number | undefined, limitBytes: number) {
+  /**
+   * Throws an HttpFailure when the body is too large. `sizeBytes` is `undefined` for a chunked body. A sized one goes
+   * `into` memory that is given and has room for it.
+   */
+  constructor(sizeBytes: number | undefined, limitBytes: number, into?: Uint8Array) {
     this.#limitBytes = limitBytes;
     this.#sized = sizeBytes !== undefined;
     if (sizeBytes !== undefined && sizeBytes > limitBytes) throw tooLarge(sizeBytes, limitBytes);
-    this.#block = allocateBody(sizeBytes ?? 0);
+    const fits = into !== undefined && sizeBytes !== undefined && into.length >= sizeBytes;
+    this.#block = fits ? into.subarray(0, sizeBytes) : allocateBody(sizeBytes ?? 0);
   }
 
   space(maxBytes: number): Uint8Array {
