@@ -192,7 +192,9 @@ function ownedManifest(
   replayed: Replayed,
 ): Manifest {
   const { session, context, group, topicId, generation } = request;
-  const epoch = before === undefined ? 0 : before.epoch + 1;
+  // The generation, so that what Metadata tells clients from `meta/cluster` is the epoch that batches carry: a client that
+  // has seen a newer epoch in a batch takes no older metadata.
+  const epoch = Math.max(generation, before === undefined ? 0 : before.epoch + 1);
   const from = session.nextSlot;
   const partitions = partitionManifests(request, before).map((partition): PartitionManifest => {
     const last = replayed.blocks.get(partition.partition)?.at(-1);

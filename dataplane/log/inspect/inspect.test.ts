@@ -134,7 +134,7 @@ test('every object can be described, as text and as JSON', async () => {
 test('a slot shows its blocks, a fence its note', async () => {
   const slot = await describeObject(bucket.open(), slotKey(live, 10));
   assert(slot !== undefined);
-  assert.match(objectText(slot), new RegExp(`${large}-0 +1  8-9 +2 +1 +64 +100085`));
+  assert.match(objectText(slot), new RegExp(`${large}-0 +2  8-9 +2 +1 +64 +100085`));
   const fence = await describeObject(bucket.open(), slotKey(dead, 94));
   assert(fence !== undefined);
   assert.match(objectText(fence), /kind +fence\n[^]*note\n[^]*reason +takeover/);

@@ -83,7 +83,7 @@ interface Case {
   readonly deep?: boolean;
 }
 
-const ofNarrow = { leaderEpoch: 1, baseOffset: 40 };
+const ofNarrow = { leaderEpoch: 2, baseOffset: 40 };
 
 const cases: readonly Case[] = [
   {
@@ -352,11 +352,11 @@ const cases: readonly Case[] = [
   {
     name: 'epochs go back',
     damage: (bucket) => {
-      putSlot(bucket, live, 11, { blocks: [blockOf(narrow, 1, { leaderEpoch: 0, baseOffset: 40 })] });
+      putSlot(bucket, live, 11, { blocks: [blockOf(narrow, 1, { leaderEpoch: 1, baseOffset: 40 })] });
     },
     finds: [
-      ['EPOCH_WRONG', slotKey(live, 11), /the session had epoch 1/],
-      ['EPOCH_WRONG', slotKey(live, 11), /the one before it 1/],
+      ['EPOCH_WRONG', slotKey(live, 11), /the session had epoch 2/],
+      ['EPOCH_WRONG', slotKey(live, 11), /the one before it 2/],
     ],
   },
   {
