@@ -1,0 +1,28 @@
+/**
+ * One accepted connection as bytes in both directions: a TCP socket (`tcp-listener.ts`), or a simulated one. Nothing is
+ * known here of Kafka.
+ */
+export interface ByteStream {
+  /** The address of the peer, without port. */
+  readonly remoteAddress: string;
+  /** Bytes that were written and that the peer's side has not taken yet. */
+  readonly unsentBytes: number;
+  /** Begins to deliver. Called once. */
+  start(events: ByteStreamEvents): void;
+  /** Sends the pieces in order. They must not change until they are sent. Does nothing once the stream is closed. */
+  write(pieces: readonly Uint8Array[]): void;
+  /** Stops `data` soon: what is on its way may still come. */
+  pause(): void;
+  resume(): void;
+  /** Closes at once; what was not sent is lost. `closed` follows. */
+  destroy(): void;
+}
+
+export interface ByteStreamEvents {
+  /** The chunk belongs to the receiver. */
+  readonly data: (chunk: Uint8Array) => void;
+  /** All that was written is sent. */
+  readonly drained: () => void;
+  /** Comes once, and last: the peer has closed or is gone, or `destroy` was called. */
+  readonly closed: (error: Error | undefined) => void;
+}

@@ -1,0 +1,23 @@
+/** Who asks, and how: what a handler knows of a request beside its body. */
+export interface RequestContext {
+  readonly connection: ConnectionInfo;
+  /** What the client calls itself; `null` when it gives no name. */
+  readonly clientId: string | null;
+  readonly apiVersion: number;
+  readonly correlationId: number;
+  /** `User:ANONYMOUS` until authentication exists. */
+  readonly principal: string;
+  /** Aborts when the connection is gone: nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
+}
+
+export interface ConnectionInfo {
+  /** Unique in this process. */
+  readonly id: number;
+  /** The address of the peer, without port. */
+  readonly remoteAddress: string;
+  /** The name of the listener the client came through, as in `BrokerEntry.listeners`. */
+  readonly listener: string;
+  /** What the client said of itself in ApiVersions (KIP-511), once it has. */
+  software?: { readonly name: string; readonly version: string } | undefined;
+}
