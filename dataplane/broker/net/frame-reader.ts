@@ -12,9 +12,9 @@ const sizeBytes = 4;
  *   frame := size:int32 payload[size]
  * ```
  *
- * Memory follows the bytes that have arrived, never the size that was announced. The bytes of a frame are copied at most
- * once: a frame within one chunk is a view of it, unless the chunk is much larger (a small batch that the log keeps must
- * not keep a large chunk alive); one that spans chunks is put together when its last byte is there.
+ * Memory follows the bytes that have arrived, never the size that was announced. A frame within one chunk is a view of it:
+ * who keeps a small part of it for long copies that (see `retained-bytes.ts`). One that spans chunks is put together when
+ * its last byte is there.
  */
 export class FrameReader {
   readonly #maxFrameBytes: number;
@@ -47,9 +47,7 @@ export class FrameReader {
   next(): Uint8Array | undefined {
     if (this.#frameBytes === undefined) {
       if (this.#available < sizeBytes) return undefined;
-      const prefix = this.#take(sizeBytes);
-      const size =
-        ((prefix[0] ?? 0) << 24) | ((prefix[1] ?? 0) << 16) | ((prefix[2] ?? 0) << 8) | (prefix[3] ?? 0);
+      const size = this.#takeInt32();
       if (size < 0 || size > this.#maxFrameBytes) {
         throw new FrameError(
           `a request of ${size} bytes was announced; socket.request.max.bytes allows 0 to ${this.#maxFrameBytes}`,
@@ -71,8 +69,7 @@ export class FrameReader {
     if (end <= first.length) {
       const view = first.subarray(this.#position, end);
       this.#advance(first, end);
-      // Twice its size in memory at most, whatever else came in the same chunk.
-      return count * 2 < first.length ? copyOf(view) : view;
+      return view;
     }
     const whole = Buffer.allocUnsafeSlow(count);
     let filled = 0;
@@ -87,6 +84,18 @@ export class FrameReader {
     return whole;
   }
 
+  #takeInt32(): number {
+    let value = 0;
+    for (let taken = 0; taken < sizeBytes; taken++) {
+      const chunk = this.#chunks[0];
+      if (chunk === undefined) break;
+      value = (value << 8) | (chunk[this.#position] ?? 0);
+      this.#advance(chunk, this.#position + 1);
+    }
+    this.#available -= sizeBytes;
+    return value;
+  }
+
   #advance(first: Uint8Array, position: number): void {
     if (position < first.length) {
       this.#position = position;
@@ -95,10 +104,4 @@ export class FrameReader {
     this.#chunks.shift();
     this.#position = 0;
   }
-}
-
-function copyOf(view: Uint8Array): Uint8Array {
-  const copy = Buffer.allocUnsafeSlow(view.length);
-  copy.set(view);
-  return copy;
 }
