@@ -1,0 +1,41 @@
+import { defineApi } from '../api.ts';
+import type { RequestOf, ResponseOf } from '../api.ts';
+import { array, bool, bytes, int16, int32, string } from '../field.ts';
+
+export const joinGroup = defineApi({
+  key: 11,
+  name: 'JoinGroup',
+  versions: '0-9',
+  flexible: '6+',
+  request: {
+    groupId: string(),
+    sessionTimeoutMs: int32(),
+    rebalanceTimeoutMs: int32({ versions: '1+', default: -1, ignorable: true }),
+    memberId: string(),
+    groupInstanceId: string({ versions: '5+', nullable: '5+', default: null }),
+    protocolType: string(),
+    protocols: array({
+      name: string(),
+      metadata: bytes(),
+    }),
+    reason: string({ versions: '8+', nullable: '8+', default: null, ignorable: true }),
+  },
+  response: {
+    throttleTimeMs: int32({ versions: '2+', ignorable: true }),
+    errorCode: int16(),
+    generationId: int32({ default: -1 }),
+    protocolType: string({ versions: '7+', nullable: '7+', default: null, ignorable: true }),
+    protocolName: string({ nullable: '7+' }),
+    leader: string(),
+    skipAssignment: bool({ versions: '9+' }),
+    memberId: string(),
+    members: array({
+      memberId: string(),
+      groupInstanceId: string({ versions: '5+', nullable: '5+', default: null, ignorable: true }),
+      metadata: bytes(),
+    }),
+  },
+});
+
+export type JoinGroupRequest = RequestOf<typeof joinGroup>;
+export type JoinGroupResponse = ResponseOf<typeof joinGroup>;
