@@ -30,7 +30,7 @@ import type { RetentionLimits } from './retention.ts';
 import { ServingReport } from './serving-report.ts';
 import type { BrokerIdentity, SessionReason } from './session-registration.ts';
 import { SessionRegistration, newSid } from './session-registration.ts';
-import { sweepDeadSessions } from './sweep.ts';
+import { Sweeper } from './sweep.ts';
 import { WalReader } from './wal-reader.ts';
 
 export interface BrokerLogEnvironment {
@@ -62,7 +62,7 @@ export class BrokerLog {
   readonly #hotCache: HotCache;
   readonly #reader: PartitionReader;
   readonly #stopped = new AbortController();
-  readonly #sweptClean = new Set<string>();
+  readonly #sweeper: Sweeper;
   readonly #cleanedUp = new WeakSet<OwnedGroup>();
   readonly #registration: SessionRegistration;
   readonly #report: ServingReport;
@@ -93,6 +93,7 @@ export class BrokerLog {
       counters: newLogCounters(),
     };
     this.#reader = new PartitionReader(this.context);
+    this.#sweeper = new Sweeper(this.context);
     const { formatVersion } = this.context;
     this.producerIds = new ProducerIdBlocks({ store, runtime, formatVersion, signal: this.#stopped.signal });
     this.cluster = new ClusterClient({
@@ -254,12 +255,11 @@ export class BrokerLog {
     const log = this.#log;
     if (log?.session.live !== true) return;
     const { session } = log;
-    await sweepDeadSessions({
-      context: this.context,
+    await this.#sweeper.sweep({
+      knownCluster: () => this.cluster.current,
       refreshCluster: () => this.#refreshCluster(session.signal),
       deadSession: (sid) => log.deadSession(sid),
       fencer: session.sid,
-      clean: this.#sweptClean,
       signal: session.signal,
     });
   }

@@ -214,6 +214,14 @@ export class DeadSession {
     }
   }
 
+  /** Puts a FENCE into the first slot after `last` that the owner has not filled meanwhile. For the sweep. */
+  async fenceBehind(
+    last: number,
+    note: { readonly group: string; readonly manifestVersion: number; readonly fencer: string },
+  ): Promise<number> {
+    return this.#fence(last + 1, note);
+  }
+
   /** Puts the FENCE into `slot`, or into the first slot after it that the owner has not filled meanwhile. */
   async #fence(
     slot: number,

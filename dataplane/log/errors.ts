@@ -1,3 +1,5 @@
+import { LogFormatError } from './format/errors.ts';
+
 /**
  * What the log refuses or fails with. `retriable`: the same request may succeed later, here or at another broker.
  * Names follow Kafka's error codes where the meaning is the same, so that the protocol layer maps them one to one.
@@ -39,4 +41,9 @@ export class LogError extends Error {
 /** Invariants of our own code. A failure is a bug in Firn, never a consequence of input or of the store's state. */
 export function invariant(condition: boolean, message: string): asserts condition {
   if (!condition) throw new Error(`broken invariant: ${message}`);
+}
+
+/** Bytes in the store are not what they must be: no repetition helps. */
+export function isDamage(error: unknown): error is Error {
+  return error instanceof LogFormatError || (error instanceof LogError && error.code === 'CORRUPT_LOG');
 }

@@ -39,6 +39,8 @@ export interface LogOptions {
   readonly retentionCheckIntervalMs: number;
   /** How often this broker looks for unreachable slots of dead sessions. */
   readonly sweepIntervalMs: number;
+  /** Rounds for which a dead session is left to the one broker that sweeps it first. 0: all sweep it at once. */
+  readonly sweepPatienceRounds: number;
   /** Groups acquired at a time. */
   readonly acquireConcurrency: number;
   /** Parallel reads of slot indexes during a takeover. */
@@ -74,6 +76,7 @@ export const defaultLogOptions: LogOptions = {
   housekeepingIntervalMs: 5_000,
   retentionCheckIntervalMs: 300_000,
   sweepIntervalMs: 300_000,
+  sweepPatienceRounds: 3,
   acquireConcurrency: 128,
   replayConcurrency: 32,
   manifestSegments: 1024,

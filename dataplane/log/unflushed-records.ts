@@ -1,8 +1,7 @@
 import { inBackground } from '../runtime/in-background.ts';
 import type { AppendBudget } from './append-budget.ts';
-import { LogError } from './errors.ts';
+import { LogError, isDamage } from './errors.ts';
 import { flushGroup, hasClosedRuns } from './flush.ts';
-import { LogFormatError } from './format/errors.ts';
 import type { LogContext } from './log-context.ts';
 import type { OwnedGroup } from './owned-group.ts';
 import type { OwnedPartition, TailBlock } from './owned-partition.ts';
@@ -173,8 +172,3 @@ export class UnflushedRecords {
 }
 
 const FLUSHES_AT_A_TIME = 4;
-
-/** Bytes in the store are not what they must be: no repetition helps. */
-function isDamage(error: unknown): error is Error {
-  return error instanceof LogFormatError || (error instanceof LogError && error.code === 'CORRUPT_LOG');
-}

@@ -4,6 +4,7 @@ import { crc32c } from '../store/crc32c.ts';
 import { LogError } from './errors.ts';
 import type { BlockEntry } from './format/container.ts';
 import { decodeContainerTail } from './format/container.ts';
+import { decodeContainerHeader, headerBytes } from './format/container-header.ts';
 import { corruptAdvice, LogFormatError } from './format/errors.ts';
 import { slotKey } from './format/keys.ts';
 
@@ -47,10 +48,7 @@ export class WalReader {
       }
       const { footer } = tail;
       if (footer.sid !== sid || footer.slot !== slot || footer.kind === 'segment') {
-        throw new LogError(
-          'CORRUPT_LOG',
-          `${key} holds ${footer.kind} ${footer.slot} of session ${footer.sid}; run 'firn log verify'`,
-        );
+        throw misplaced(key, footer);
       }
       if (footer.kind !== 'data') return { kind: 'ended' };
       return {
@@ -63,6 +61,16 @@ export class WalReader {
         index: tail.index,
       };
     }
+  }
+
+  /** What a slot holds as far as its header tells; for those who want to know no more. */
+  async readKind(sid: string, slot: number, signal?: AbortSignal): Promise<SlotContent['kind']> {
+    const key = slotKey(sid, slot);
+    const found = await this.#get(key, { start: 0, end: headerBytes }, signal);
+    if (found.kind !== 'found') return 'absent';
+    const header = decodeContainerHeader(found.body, key);
+    if (header.sid !== sid || header.slot !== slot || header.kind === 'segment') throw misplaced(key, header);
+    return header.kind === 'data' ? 'data' : 'ended';
   }
 
   /** The bytes of one block, verified. A slot that is gone is reported as corruption: callers ask for live blocks only. */
@@ -100,4 +108,11 @@ export class WalReader {
       );
     }
   }
+}
+
+function misplaced(key: string, found: { kind: string; slot: number; sid: string }): LogError {
+  return new LogError(
+    'CORRUPT_LOG',
+    `${key} holds ${found.kind} ${found.slot} of session ${found.sid}; run 'firn log verify'`,
+  );
 }

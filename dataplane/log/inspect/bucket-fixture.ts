@@ -58,6 +58,14 @@ export class TestCluster {
 
   /** Starts a broker; resolves when it is registered. */
   async start(id: number, more: Partial<LogOptions> = {}): Promise<TestBroker> {
+    const broker = this.prepare(id, more);
+    await broker.call(() => broker.log.start());
+    await this.until(() => broker.log.log !== undefined);
+    return broker;
+  }
+
+  /** A broker whose process is there, but has not started to do anything. */
+  prepare(id: number, more: Partial<LogOptions> = {}): TestBroker {
     const process = this.time.process(`broker-${id}`, {});
     const log = new BrokerLog({
       store: this.store.connect(process),
@@ -77,10 +85,7 @@ export class TestCluster {
       },
       onReplaced: () => undefined,
     });
-    const broker = new TestBroker(id, this, process, log);
-    await broker.call(() => log.start());
-    await this.until(() => log.log !== undefined);
-    return broker;
+    return new TestBroker(id, this, process, log);
   }
 
   async change(

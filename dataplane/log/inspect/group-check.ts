@@ -2,7 +2,7 @@ import type { DecodedContainer } from '../format/container.ts';
 import { manifestKey, pageObjectKey, parseKey, segmentKey } from '../format/keys.ts';
 import { decodeManifest, decodePage } from '../format/manifest.ts';
 import type { Manifest, PageRef, SegmentRef } from '../format/manifest.ts';
-import { inOrder } from './concurrency.ts';
+import { inOrder } from '../../runtime/concurrency.ts';
 import { misplacedContainer, readContainer } from './container-reader.ts';
 import { reportDamage } from './damage.ts';
 import { checkBytes } from './deep-check.ts';

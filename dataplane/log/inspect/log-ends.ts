@@ -1,5 +1,5 @@
 import type { Manifest } from '../format/manifest.ts';
-import { forEachLimited } from './concurrency.ts';
+import { forEachLimited } from '../../runtime/concurrency.ts';
 import { misplacedContainer } from './container-reader.ts';
 import type { ObjectReader } from './object-reader.ts';
 import { listSession, readTrim } from './session-listing.ts';

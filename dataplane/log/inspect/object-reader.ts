@@ -2,7 +2,7 @@ import { StoreError } from '../../store/errors.ts';
 import { listAll } from '../../store/list-all.ts';
 import type { ByteRange, ListedObject, ObjectInfo, ObjectStore } from '../../store/object-store.ts';
 import { corruptAdvice, LogFormatError } from '../format/errors.ts';
-import { WorkLimit } from './concurrency.ts';
+import { WorkLimit } from '../../runtime/concurrency.ts';
 
 /** What came of reading an object. */
 export type Read<T> =

@@ -5,7 +5,7 @@ import { decodeManifest } from '../format/manifest.ts';
 import type { Manifest } from '../format/manifest.ts';
 import { decodeSessionRecord } from '../format/session-record.ts';
 import { ClusterView } from './cluster-view.ts';
-import { forEachLimited } from './concurrency.ts';
+import { forEachLimited } from '../../runtime/concurrency.ts';
 import { readContainer } from './container-reader.ts';
 import { ObjectReader } from './object-reader.ts';
 import { ReadOnlyStore } from './read-only-store.ts';

@@ -1,6 +1,6 @@
 import type { DecodedContainer } from '../format/container.ts';
 import { slotKey } from '../format/keys.ts';
-import { inOrder } from './concurrency.ts';
+import { inOrder } from '../../runtime/concurrency.ts';
 import { readContainer } from './container-reader.ts';
 import type { ObjectReader, Read } from './object-reader.ts';
 import type { SlotRanges } from './slot-ranges.ts';

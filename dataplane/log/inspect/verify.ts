@@ -5,7 +5,7 @@ import { clusterKey } from '../../cluster/cluster-state.ts';
 import { groupPrefix, manifestKey, pidBlockKey } from '../format/keys.ts';
 import { decodePidBlock } from '../format/pid-block.ts';
 import { ClusterView } from './cluster-view.ts';
-import { forEachLimited } from './concurrency.ts';
+import { forEachLimited } from '../../runtime/concurrency.ts';
 import { reportDamage } from './damage.ts';
 import { FindingSink } from './finding.ts';
 import type { Finding, FindingCode, Severity } from './finding.ts';

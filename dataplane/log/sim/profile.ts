@@ -180,5 +180,6 @@ function options(random: VirtualRandom): Partial<LogOptions> {
     hedgeShare: random.pick([0, 0.05, 0.5]),
     readConfirmationMs: random.pick([50, 2_000]),
     retryBackoffMs: random.pick([5, 30]),
+    sweepPatienceRounds: random.pick([0, 0, 3]),
   };
 }

@@ -7,30 +7,43 @@ export const sweepMutants = {
     caughtBy: ['durability', 'immutability'],
     edits: [
       {
-        file: 'log/sweep.ts',
-        find: `      if ((await context.wal.readSlot(sid, slot, signal)).kind === 'data')\n`,
-        replace: ``,
+        file: 'log/session-remains.ts',
+        find: `      if (kind === 'data') data.push(slot);\n`,
+        replace: `      if (kind === 'data' || kind === 'ended') data.push(slot);\n`,
       },
     ],
   },
   markThenList: {
-    breaks: 'the sweep reads the manifests before it lists slots',
+    breaks: 'the sweep reads the manifests before it lists slots: when the round before began',
     caughtBy: ['reference safety', 'durability'],
     edits: [
       {
         file: 'log/sweep.ts',
-        find: `  const withSlots = new Map<string, Candidates>();\n`,
-        replace: `  const manifests = await readAllManifests(store, await environment.refreshCluster(), signal);
-  const withSlots = new Map<string, Candidates>();
+        find: `    const found: SessionRemains[] = [];\n`,
+        replace: `    const found: SessionRemains[] = [];
+    const before = await environment.refreshCluster();
+    this.early = this.next;
+    this.next = [];
+    for (const topic of [...before.topics.values(), ...before.deletedTopics.values()]) {
+      for (const { id } of groupsOf(topic)) {
+        const key = manifestKey(id);
+        const object = await this.#context.store.get(key, { signal });
+        if (object.kind === 'found') this.next.push([decodeManifest(object.body, key), object.info.etag]);
+      }
+    }
 `,
       },
       {
         file: 'log/sweep.ts',
-        find: `  if (candidates.size === 0) return { slots: 0, checkpoints: 0 };
-
-  const manifests = await readAllManifests(store, await environment.refreshCluster(), signal);
+        find: `      for (const { see } of surveys) see(manifest, found.info.etag);\n`,
+        replace: ``,
+      },
+      {
+        file: 'log/sweep.ts',
+        find: `    for (const { surveyed } of surveys) surveyed();\n`,
+        replace: `    for (const [manifest, etag] of this.early ?? this.next) for (const { see } of surveys) see(manifest, etag);
+    for (const { surveyed } of surveys) surveyed();
 `,
-        replace: `  if (candidates.size === 0) return { slots: 0, checkpoints: 0 };\n`,
       },
     ],
   },
@@ -40,10 +53,14 @@ export const sweepMutants = {
     edits: [
       {
         file: 'log/sweep.ts',
-        find: `    groupsOf(topic),
-  );`,
-        replace: `    groupsOf(topic).slice(0, 1),
-  );`,
+        find: `    const groups = [...state.topics.values(), ...state.deletedTopics.values()].flatMap((topic) =>
+      groupsOf(topic),
+    );
+`,
+        replace: `    const groups = [...state.topics.values(), ...state.deletedTopics.values()].flatMap((topic) =>
+      groupsOf(topic).slice(0, 1),
+    );
+`,
       },
     ],
   },
@@ -52,13 +69,17 @@ export const sweepMutants = {
     caughtBy: ['reference safety', 'immutability'],
     edits: [
       {
-        file: 'log/sweep.ts',
-        find: `    const uncovered = found.slots.filter((slot) => !isCovered(manifests, sid, slot));\n`,
-        replace: `    let fence = Infinity;
-    for (const slot of found.slots) {
-      if (fence === Infinity && (await context.wal.readSlot(sid, slot, signal)).kind === 'ended') fence = slot;
-    }
-    const uncovered = found.slots.filter((slot) => slot > fence || !isCovered(manifests, sid, slot));
+        file: 'log/session-remains.ts',
+        find: `    this.#data = found.data;\n`,
+        replace: `    this.#data = found.data;\n    this.fence = Math.min(...found.ended);\n`,
+      },
+      {
+        file: 'log/session-remains.ts',
+        find: `    const covered = this.#data.filter((slot) => isCovered(runs, slot));
+    const slots = this.#data.filter((slot) => !isCovered(runs, slot));
+`,
+        replace: `    const covered = this.#data.filter((slot) => slot <= this.fence && isCovered(runs, slot));
+    const slots = this.#data.filter((slot) => slot > this.fence || !isCovered(runs, slot));
 `,
       },
     ],
@@ -69,8 +90,20 @@ export const sweepMutants = {
     edits: [
       {
         file: 'log/sweep.ts',
-        find: `    await ensureFenced(environment, sid, slots);\n`,
+        find: `        await remains.ensureFenced(environment.deadSession(remains.sid), environment.fencer);\n`,
         replace: ``,
+      },
+    ],
+  },
+  sweepFencedAtHole: {
+    breaks:
+      'a fence anywhere in a dead session is enough for the sweep, though it may lie below the last slots',
+    caughtBy: ['durability', 'immutability', 'liveness', 'reference safety'],
+    edits: [
+      {
+        file: 'log/session-remains.ts',
+        find: `isEnd: found.ended.includes(slot) };\n`,
+        replace: `isEnd: found.ended.length > 0 };\n`,
       },
     ],
   },
