@@ -1,0 +1,76 @@
+import type { CompressionCodec } from './codec.ts';
+import { tooLarge } from './compression-error.ts';
+import { decompressLz4 } from './lz4-frame.ts';
+import { OutputBuffer } from './output-buffer.ts';
+import { decompressSnappy } from './snappy-stream.ts';
+import { decompressZlib, decompressZlibAsync } from './zlib-codec.ts';
+
+/** One a thread, so that batches are decoded into memory that is warm. */
+const scratch = new OutputBuffer();
+
+/**
+ * The data that `bytes` hold, as memory of its own; `bytes` itself for `none`.
+ *
+ * Blocks the event loop, about a millisecond for each MiB of data, whatever `bytes.length` says: a bomb costs what
+ * `maxBytes` allows. {@link decompressAsync} is for more than a little of gzip and Zstandard.
+ *
+ * @param maxBytes the most data to accept; memory stays within a small multiple of what was really decoded
+ * @throws CompressionError and nothing else
+ */
+export function decompress(codec: CompressionCodec, bytes: Uint8Array, maxBytes: number): Uint8Array {
+  if (codec === 'snappy' || codec === 'lz4') {
+    const data = Buffer.from(decodeToScratch(codec, asBuffer(bytes), maxBytes));
+    scratch.trim();
+    return data;
+  }
+  return decompressTransient(codec, bytes, maxBytes);
+}
+
+/**
+ * As {@link decompress}, without the copy: the result is valid until the next call of any function of this file, so use
+ * it up before anything is awaited. For validation, where nothing of the data is kept.
+ */
+export function decompressTransient(
+  codec: CompressionCodec,
+  bytes: Uint8Array,
+  maxBytes: number,
+): Uint8Array {
+  switch (codec) {
+    case 'none':
+      if (bytes.length > maxBytes) throw tooLarge(codec, maxBytes);
+      return bytes;
+    case 'gzip':
+    case 'zstd':
+      return decompressZlib(codec, asBuffer(bytes), maxBytes);
+    case 'snappy':
+    case 'lz4': {
+      const data = decodeToScratch(codec, asBuffer(bytes), maxBytes);
+      scratch.trim();
+      return data;
+    }
+  }
+}
+
+/**
+ * As {@link decompress}; gzip and Zstandard on the thread pool, which costs 30 µs a call more and pays from about 64 KiB of
+ * data on. `bytes` must not change meanwhile. Snappy and LZ4 still run on this thread: moving them costs more than it saves.
+ */
+export async function decompressAsync(
+  codec: CompressionCodec,
+  bytes: Uint8Array,
+  maxBytes: number,
+): Promise<Uint8Array> {
+  return codec === 'gzip' || codec === 'zstd'
+    ? await decompressZlibAsync(codec, asBuffer(bytes), maxBytes)
+    : decompress(codec, bytes, maxBytes);
+}
+
+function decodeToScratch(codec: 'snappy' | 'lz4', bytes: Buffer, maxBytes: number): Buffer {
+  const decode = codec === 'lz4' ? decompressLz4 : decompressSnappy;
+  const sizeBytes = decode(bytes, scratch, maxBytes);
+  return scratch.bytes.subarray(0, sizeBytes);
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
