@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setBrokerState } from './broker-changes.ts';
+import { registerBroker, setBrokerState } from './broker-changes.ts';
 import { assertRefused, clusterOf, hexId, homeZone, made, ownersOf, withTopic } from './cluster-fixture.ts';
 import { assignmentMode, leaderOf } from './ownership.ts';
 import { clearFrom, moveAway, reassign } from './reassign.ts';
@@ -58,6 +58,16 @@ test('a late report of an older generation clears nothing', () => {
   assert.equal(clearFrom(again, late), again);
   const wrongSession = { broker: { id: 3, sid: sid(2) }, groups: [{ group: group(0), generation: 3 }] };
   assertRefused(clearFrom(state, wrongSession), 'SESSION_REPLACED');
+});
+
+test('what an earlier session of a broker served ends no hand-over to the one after it', () => {
+  let state = withTopic(clusterOf('a', 'a'), 'orders', 1);
+  state = made(reassign(state, [move(0, 2)]));
+  const { address, listeners, zone, supportedFormat } = state.brokers.get(2) ?? assert.fail();
+  state = made(registerBroker(state, { id: 2, sid: sid(9), address, listeners, zone, supportedFormat }));
+  assert.deepEqual(ownersOf(state), { [group(0)]: '2@3<1' });
+  const earlier = { broker: { id: 2, sid: sid(9) }, groups: [{ group: group(0), generation: 2 }] };
+  assert.equal(clearFrom(state, earlier), state);
 });
 
 test('only whole groups move, and what is missing is named', () => {

@@ -72,6 +72,8 @@ export class SessionRegistration {
     for (let failures = 0; !this.#signal.aborted; failures++) {
       const sid = newSid(runtime);
       try {
+        // The birth record too is written in the cluster's format version, not in this program's own.
+        if (this.#cluster.current === undefined) await this.#cluster.refresh(this.#signal);
         await createOnce(store, sessionKey(sid), this.#birthRecord(sid), {
           id: sid,
           runtime,
