@@ -12,6 +12,8 @@ export const protocolErrorCodes = {
   TAGGED_FIELD_SIZE: 'decode',
   /** Decoding or encoding: the message has no such version. */
   UNSUPPORTED_VERSION: 'both',
+  /** Decoding: the key of another kind of coordinator record. */
+  WRONG_RECORD_TYPE: 'decode',
   /** Encoding: the value of a field is missing, or not of its type or range. */
   INVALID_VALUE: 'encode',
   /** Encoding: a field is set that this version cannot carry and that must not get lost. */

@@ -26,6 +26,11 @@ export function readUnsignedVarint(bytes: Buffer, start: number, end: number): n
   return oversizedVarint;
 }
 
+/** The caller has checked that two bytes are there. */
+export function readInt16(bytes: Uint8Array, p: number): number {
+  return (((bytes[p] as number) << 24) >> 16) | (bytes[p + 1] as number);
+}
+
 /** The caller has checked that eight bytes are there. */
 export function readInt64(bytes: Buffer, p: number): number {
   const high =
