@@ -31,12 +31,19 @@ export function openStore(shared: S3Shared, prefix: string): ObjectStore {
 
 /** The same store; `onPut` sees every PUT as it is sent. */
 export function watchPuts(store: ObjectStore, onPut: (key: string, body: Body) => void): ObjectStore {
-  return {
-    name: store.name,
+  return wrapped(store, {
     put: (key: string, body: Body, options?: PutOptions) => {
       onPut(key, body);
       return store.put(key, body, options);
     },
+  });
+}
+
+/** The same store but for the calls that are given. */
+export function wrapped(store: ObjectStore, calls: Partial<ObjectStore>): ObjectStore {
+  return {
+    name: store.name,
+    put: store.put.bind(store),
     get: store.get.bind(store),
     getStream: store.getStream.bind(store),
     head: store.head.bind(store),
@@ -44,6 +51,7 @@ export function watchPuts(store: ObjectStore, onPut: (key: string, body: Body) =
     delete: store.delete.bind(store),
     deleteMany: store.deleteMany.bind(store),
     close: store.close.bind(store),
+    ...calls,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { BatchEntry } from '../format/container.ts';
+import type { RecordBytes } from './record-memory.ts';
 import type { SegmentBlock } from './segment-index.ts';
 import { batchAt, batchesEndingBy, batchStart } from './segment-index.ts';
 
@@ -12,6 +13,7 @@ export class BatchCollector {
   /** Offset after the last batch collected; before the first, where to start. */
   nextOffset: number;
   readonly #maxBytes: number;
+  readonly #held: RecordBytes[] = [];
   #isFull = false;
 
   constructor(offset: number, maxBytes: number) {
@@ -22,6 +24,17 @@ export class BatchCollector {
   /** Nothing more goes in. */
   get isFull(): boolean {
     return this.#isFull;
+  }
+
+  /** The memory of the pieces may be used for something else. What was not held stays as it is. */
+  release(): void {
+    for (const records of this.#held.splice(0)) records.release();
+  }
+
+  /** As {@link addBlock}, of a block that is one piece. Takes over the hold on it. */
+  addHeldBlock(records: RecordBytes, batches: readonly BatchEntry[]): void {
+    this.#held.push(records);
+    this.addBlock([records.bytes], batches);
   }
 
   /** Adds a block's batches from `nextOffset` on. Every piece holds whole batches, as listed in `batches`. */
@@ -56,8 +69,13 @@ export class BatchCollector {
     return true;
   }
 
-  /** Adds a segment block's batches from `nextOffset` on, as far as they lie in a chunk that starts at `start`. */
-  addChunk(bytes: Uint8Array, start: number, block: SegmentBlock): void {
+  /**
+   * Adds a segment block's batches from `nextOffset` on, as far as they lie in a chunk that starts at `start`. Takes over
+   * the hold on it.
+   */
+  addChunk(records: RecordBytes, start: number, block: SegmentBlock): void {
+    this.#held.push(records);
+    const { bytes } = records;
     const first = batchAt(block, this.nextOffset);
     const inChunk = batchesEndingBy(block, start + bytes.length);
     if (first >= inChunk) return;

@@ -9,6 +9,8 @@ import type { SlotContent } from '../wal-reader.ts';
 import { WalReader } from '../wal-reader.ts';
 import { FetchGate } from './fetch-gate.ts';
 import { LoadingCache } from './loading-cache.ts';
+import type { Lifetime } from './loading-cache.ts';
+import { RecordBytes, RecordMemory } from './record-memory.ts';
 import { SegmentDirectory } from './segment-directory.ts';
 import type { SegmentIndex } from './segment-index.ts';
 import { SequentialReads } from './sequential-reads.ts';
@@ -20,16 +22,18 @@ export type DataSlot = Extract<SlotContent, { kind: 'data' }>;
 
 /**
  * What all readers of a process share: GETs under way, and what they brought. At most `coldCacheBytes` of record bytes are
- * kept and half as much is under way; indexes of segments, indexes of slots and pages each add at most a sixteenth.
+ * kept and half as much is under way, or free memory for what comes next; indexes of segments, indexes of slots and pages
+ * each add at most a sixteenth.
  *
  * Bytes are handed out as views. A view keeps the whole chunk it lies in alive: copy what is to be kept for long.
  */
 export class ColdStore {
   readonly options: ColdStoreOptions;
   readonly gate: FetchGate;
+  readonly memory: RecordMemory;
   readonly verified: VerifiedGet;
   /** Record bytes, verified: chunks of segments, blocks of slots, whole slots. */
-  readonly chunks: LoadingCache<Uint8Array | 'gone'>;
+  readonly chunks: LoadingCache<RecordBytes | 'gone'>;
   readonly indexes: LoadingCache<SegmentIndex | 'gone'>;
   readonly directory: SegmentDirectory;
   readonly sequential: SequentialReads;
@@ -39,8 +43,13 @@ export class ColdStore {
   constructor(store: ObjectStore, options: ColdStoreOptions) {
     this.options = options;
     this.gate = new FetchGate(options.coldCacheBytes / 2);
-    this.verified = new VerifiedGet(store, this.gate);
-    this.chunks = new LoadingCache(options.coldCacheBytes);
+    this.memory = new RecordMemory({
+      limitBytes: options.coldCacheBytes / 2,
+      leastBytes: options.readChunkBytes / 16,
+      underWayBytes: () => this.gate.insideBytes,
+    });
+    this.verified = new VerifiedGet(store, this.gate, this.memory);
+    this.chunks = new LoadingCache(options.coldCacheBytes, recordLifetime);
     this.indexes = new LoadingCache(options.coldCacheBytes / 16);
     this.directory = new SegmentDirectory(this.verified, options.coldCacheBytes / 16);
     this.sequential = new SequentialReads(options.readAheadBytes);
@@ -108,7 +117,7 @@ export class ColdStore {
     if (found === 'gone') return { kind: 'absent' };
     const { footer, index } = found.decoded;
     if (footer.kind !== 'data') return { kind: 'ended' };
-    this.chunks.put(wholeSlot(key), found.body, found.body.length);
+    this.chunks.put(wholeSlot(key), new RecordBytes(found.body), found.body.length);
     return {
       kind: 'data',
       slot,
@@ -120,17 +129,18 @@ export class ColdStore {
     };
   }
 
-  /** The bytes of one block of a slot. */
+  /** The bytes of one block of a slot, held for the caller. */
   async slotBlock(
     sid: string,
     slot: number,
     entry: BlockEntry,
     signal: AbortSignal | undefined,
-  ): Promise<Uint8Array | 'gone'> {
+  ): Promise<RecordBytes | 'gone'> {
     const key = slotKey(sid, slot);
     const whole = this.chunks.peek(wholeSlot(key));
+    // Not released: it has memory of its own, which the view keeps alive.
     if (whole !== undefined && whole !== 'gone') {
-      return whole.subarray(entry.position, entry.position + entry.sizeBytes);
+      return new RecordBytes(whole.bytes.subarray(entry.position, entry.position + entry.sizeBytes));
     }
     return await this.chunks.get(chunkName(key, entry.position), this.#blockLoad(key, entry), signal);
   }
@@ -161,13 +171,22 @@ export class ColdStore {
 export type SlotGet = 'index' | 'whole';
 
 export interface LoadedBytes {
-  readonly value: Uint8Array | 'gone';
+  readonly value: RecordBytes | 'gone';
   readonly keepBytes: number | undefined;
 }
 
-export function loadedBytes(value: Uint8Array | 'gone'): LoadedBytes {
-  return { value, keepBytes: value === 'gone' ? undefined : value.length };
+export function loadedBytes(value: RecordBytes | 'gone'): LoadedBytes {
+  return { value, keepBytes: value === 'gone' ? undefined : value.memoryBytes };
 }
+
+const recordLifetime: Lifetime<RecordBytes | 'gone'> = {
+  hold(value) {
+    if (value !== 'gone') value.hold();
+  },
+  release(value) {
+    if (value !== 'gone') value.release();
+  },
+};
 
 /** Under which name the bytes of `key` from `start` on are kept. */
 export function chunkName(key: string, start: number): string {

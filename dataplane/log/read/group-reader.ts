@@ -40,6 +40,8 @@ export interface GroupReadResult {
   /** One or more whole record batches each, in offset order. Views: copy before changing, or before keeping for long. */
   readonly pieces: readonly Uint8Array[];
   readonly sizeBytes: number;
+  /** As `ReadResult.release`. */
+  readonly release: () => void;
   /** Where to go on. */
   readonly nextOffset: number;
   /** The log ends at `endOffset` as far as this reader knows, at most `revalidateMs` ago. False: go on reading. */
@@ -130,6 +132,9 @@ export class GroupReader {
       return {
         pieces: collector.pieces,
         sizeBytes: collector.sizeBytes,
+        release: () => {
+          collector.release();
+        },
         nextOffset: collector.nextOffset,
         endSeen: outcome.kind === 'end' && this.#manifest.ageMs <= this.#revalidateMs,
         endOffset: outcome.kind === 'end' ? outcome.endOffset : Math.max(segmentEnd, collector.nextOffset),
@@ -160,7 +165,7 @@ export class GroupReader {
     for (;;) {
       const next = await blocks.next();
       if (next.done === true) return next.value;
-      collector.addBlock([next.value.bytes], next.value.entry.batches);
+      collector.addHeldBlock(next.value.records, next.value.entry.batches);
       if (collector.isFull) return { kind: 'more' };
     }
   }
@@ -236,8 +241,9 @@ export class GroupReader {
   ): Promise<LogPart | Gone> {
     const place = await this.#segments.place(manifest, partition, offset, signal);
     if (place instanceof Gone) return place;
-    const bytes = await this.#segments.chunk(manifest, place, signal);
-    if (bytes instanceof Gone) return bytes;
+    // Never released: those who verify may keep it.
+    const records = await this.#segments.chunk(manifest, place, signal);
+    if (records instanceof Gone) return records;
     const { index, block, chunk } = place;
     const first = batchAt(block, offset);
     const end = batchStart(block, batchesEndingBy(block, chunk.end));
@@ -250,13 +256,13 @@ export class GroupReader {
       position: block.position,
       baseOffset: block.baseOffsets[first] ?? offset,
       nextOffset,
-      bytes: bytes.subarray(batchStart(block, first) - chunk.start, end - chunk.start),
+      bytes: records.bytes.subarray(batchStart(block, first) - chunk.start, end - chunk.start),
     };
   }
 }
 
 /** The batches of a block from the one that contains `offset` on. */
-function slotPart({ key, entry, bytes }: WalBlock, offset: number): LogPart {
+function slotPart({ key, entry, records }: WalBlock, offset: number): LogPart {
   let start = 0;
   let { baseOffset } = entry;
   for (const batch of entry.batches) {
@@ -272,7 +278,7 @@ function slotPart({ key, entry, bytes }: WalBlock, offset: number): LogPart {
     position,
     baseOffset,
     nextOffset: lastOffset + 1,
-    bytes: bytes.subarray(start),
+    bytes: records.bytes.subarray(start),
   };
 }
 

@@ -7,7 +7,13 @@ export interface Loaded<V> {
   readonly keepBytes?: number | undefined;
 }
 
-/** Reads a value. The signal aborts when nobody waits for it any more. */
+/** For values with an end that matters. */
+export interface Lifetime<V> {
+  hold(value: V): void;
+  release(value: V): void;
+}
+
+/** Reads a value, which comes with a hold. The signal aborts when nobody waits for it any more. */
 export type Load<V> = (signal: AbortSignal) => Promise<Loaded<V>>;
 
 /**
@@ -17,6 +23,9 @@ export type Load<V> = (signal: AbortSignal) => Promise<Loaded<V>>;
  * Whoever asks joins the load under way. One that gives up leaves the others waiting; only when the last one has left is
  * the load aborted. A failed load fails all who wait and is forgotten: the next to ask tries again. Values must be
  * immutable, as what they are read from is.
+ *
+ * With a {@link Lifetime}, values are held: those kept by the cache until they are dropped, and each that is handed out by
+ * whoever got it.
  *
  * Values loaded ahead of need ({@link ahead}) take at most half of the bound until somebody has asked for them: more
  * would only push one another out unread.
@@ -32,14 +41,16 @@ export class LoadingCache<V> {
     evicted: 0,
   };
   readonly #limitBytes: number;
+  readonly #lifetime: Lifetime<V> | undefined;
   /** In order of use, least recently used first. */
   readonly #kept = new Map<string, Kept<V>>();
   readonly #loads = new Map<string, LoadUnderWay<V>>();
   #keptBytes = 0;
   #unreadBytes = 0;
 
-  constructor(limitBytes: number) {
+  constructor(limitBytes: number, lifetime?: Lifetime<V>) {
     this.#limitBytes = limitBytes;
+    this.#lifetime = lifetime;
   }
 
   get keptBytes(): number {
@@ -50,7 +61,7 @@ export class LoadingCache<V> {
     return this.#kept.size;
   }
 
-  /** The value if it is here; counts as a use. */
+  /** The value if it is here, held for the caller; counts as a use. */
   peek(key: string): V | undefined {
     const kept = this.#kept.get(key);
     if (kept === undefined) return undefined;
@@ -58,6 +69,7 @@ export class LoadingCache<V> {
     this.#kept.set(key, kept);
     if (kept.isUnread) this.#markRead(kept);
     this.counters.hits += 1;
+    this.#lifetime?.hold(kept.value);
     return kept.value;
   }
 
@@ -66,7 +78,7 @@ export class LoadingCache<V> {
     return this.#kept.has(key) || this.#loads.has(key);
   }
 
-  /** Rejects with `signal.reason` when the caller's signal aborts, else as the load does. */
+  /** The value, held for the caller. Rejects with `signal.reason` when the caller's signal aborts, else as the load does. */
   async get(key: string, load: Load<V>, signal?: AbortSignal): Promise<V> {
     if (signal?.aborted === true) throw abortReason(signal);
     const kept = this.peek(key);
@@ -81,7 +93,7 @@ export class LoadingCache<V> {
       return await untilAborted(underWay.result, signal);
     } finally {
       underWay.waiting -= 1;
-      if (underWay.waiting === 0 && !underWay.isSettled) this.#abandon(key, underWay);
+      if (underWay.waiting === 0 && !underWay.isAhead && !underWay.isSettled) this.#abandon(key, underWay);
     }
   }
 
@@ -93,8 +105,7 @@ export class LoadingCache<V> {
     if (this.has(key) || !this.hasRoomAhead(expectedBytes)) return false;
     this.#unreadBytes += expectedBytes;
     this.counters.aheadLoads += 1;
-    // Waits on behalf of whoever comes, so that the load is not abandoned when one that joined it leaves.
-    this.#start(key, load, expectedBytes).waiting += 1;
+    this.#start(key, load, expectedBytes).isAhead = true;
     return true;
   }
 
@@ -102,7 +113,7 @@ export class LoadingCache<V> {
     return this.#unreadBytes + expectedBytes <= this.#limitBytes / 2;
   }
 
-  /** Keeps a value that came along with something else; until somebody asks for it, it counts as loaded ahead. */
+  /** Keeps a value that came along with something else, and takes over the hold on it; until somebody asks for it, it counts as loaded ahead. */
   put(key: string, value: V, keepBytes: number): void {
     this.#keep(key, value, keepBytes, true);
   }
@@ -113,12 +124,20 @@ export class LoadingCache<V> {
     this.#kept.delete(key);
     this.#keptBytes -= kept.sizeBytes;
     if (kept.isUnread) this.#unreadBytes -= kept.sizeBytes;
+    this.#lifetime?.release(kept.value);
   }
 
   #start(key: string, load: Load<V>, aheadBytes: number): LoadUnderWay<V> {
     const aborter = new AbortController();
     const { promise, resolve, reject } = Promise.withResolvers<V>();
-    const underWay: LoadUnderWay<V> = { aborter, result: promise, waiting: 0, aheadBytes, isSettled: false };
+    const underWay: LoadUnderWay<V> = {
+      aborter,
+      result: promise,
+      waiting: 0,
+      aheadBytes,
+      isAhead: false,
+      isSettled: false,
+    };
     this.#loads.set(key, underWay);
     this.counters.loads += 1;
     // All who wait may have left by the time it fails.
@@ -126,8 +145,11 @@ export class LoadingCache<V> {
     load(aborter.signal).then(
       ({ value, keepBytes }) => {
         const isUnread = underWay.aheadBytes > 0;
+        // For those who wait, before anything is dropped. One that gives up just now does not release it.
+        for (let waiting = underWay.waiting; waiting > 0; waiting--) this.#lifetime?.hold(value);
         if (this.#settle(key, underWay) && keepBytes !== undefined)
           this.#keep(key, value, keepBytes, isUnread);
+        else this.#lifetime?.release(value);
         resolve(value);
       },
       (error: unknown) => {
@@ -199,6 +221,8 @@ interface LoadUnderWay<V> {
   readonly aborter: AbortController;
   readonly result: Promise<V>;
   waiting: number;
+  /** It goes on when one that joined it leaves: on behalf of whoever comes. */
+  isAhead: boolean;
   /** What is expected of a load ahead that nobody has joined; else 0. */
   aheadBytes: number;
   isSettled: boolean;

@@ -19,6 +19,11 @@ export interface ReadResult {
   /** One or more whole record batches each, in offset order. Views: copy before changing, or before keeping for long. */
   readonly pieces: readonly Uint8Array[];
   readonly sizeBytes: number;
+  /**
+   * Promises that nobody looks at `pieces` any more (a socket has sent them): their memory is used for other records. May
+   * be left out; then the garbage collector has the work. Calling it again does nothing.
+   */
+  readonly release: () => void;
   readonly highWatermark: number;
   readonly lastStableOffset: number;
   readonly logStartOffset: number;
@@ -71,6 +76,9 @@ export class PartitionReader {
     return {
       pieces: collector.pieces,
       sizeBytes: collector.sizeBytes,
+      release: () => {
+        collector.release();
+      },
       highWatermark: partition.highWatermark,
       lastStableOffset: partition.lastStableOffset,
       logStartOffset: partition.logStart,
@@ -102,9 +110,9 @@ export class PartitionReader {
     signal: AbortSignal | undefined,
   ): Promise<Gone | undefined> {
     const { sid, slot, entry } = block;
-    const bytes = await this.cold.slotBlock(sid, slot, entry, signal);
-    if (bytes === 'gone') return new Gone(slotKey(sid, slot));
-    collector.addBlock([bytes], entry.batches);
+    const records = await this.cold.slotBlock(sid, slot, entry, signal);
+    if (records === 'gone') return new Gone(slotKey(sid, slot));
+    collector.addHeldBlock(records, entry.batches);
     return undefined;
   }
 

@@ -10,6 +10,7 @@ import { partitionOf } from '../owned-group.ts';
 import type { BatchCollector } from './batch-collector.ts';
 import { chunkName, loadedBytes } from './cold-store.ts';
 import type { ColdStore, LoadedBytes } from './cold-store.ts';
+import { RecordBytes } from './record-memory.ts';
 import { Gone } from './segment-directory.ts';
 import type { Chunk, SegmentBlock, SegmentIndex } from './segment-index.ts';
 import {
@@ -61,9 +62,9 @@ export class SegmentReader {
     const segmentEnd = entryOf(manifest, partition).segmentEnd;
     const place = await this.place(manifest, partition, from, signal);
     if (place instanceof Gone) return place;
-    const bytes = await this.chunk(manifest, place, signal);
-    if (bytes instanceof Gone) return bytes;
-    collector.addChunk(bytes, place.chunk.start, place.block);
+    const records = await this.chunk(manifest, place, signal);
+    if (records instanceof Gone) return records;
+    collector.addChunk(records, place.chunk.start, place.block);
     while (!collector.isFull && collector.nextOffset < segmentEnd) {
       const next = this.#placeKept(manifest, partition, collector.nextOffset);
       const kept =
@@ -98,16 +99,16 @@ export class SegmentReader {
       : placeIn(index, manifest, partition, ref, offset);
   }
 
-  /** The bytes of the chunk, verified. */
+  /** The bytes of the chunk, verified; held for the caller. */
   async chunk(
     manifest: Manifest,
     place: SegmentPlace,
     signal: AbortSignal | undefined,
-  ): Promise<Uint8Array | Gone> {
+  ): Promise<RecordBytes | Gone> {
     const { index, chunk } = place;
     const name = chunkName(index.key, chunk.start);
-    const bytes = await this.#cold.chunks.get(name, this.#chunkLoad(manifest, index, chunk), signal);
-    if (bytes !== 'gone') return bytes;
+    const records = await this.#cold.chunks.get(name, this.#chunkLoad(manifest, index, chunk), signal);
+    if (records !== 'gone') return records;
     this.#cold.indexes.drop(index.key);
     return new Gone(index.key);
   }
@@ -182,7 +183,9 @@ export class SegmentReader {
       if (end === undefined || start < offset) continue;
       const bytes = body.subarray(start - offset, end - offset);
       verifyChunk(bytes, { start, end }, index, epochsOf(manifest));
-      if (!chunks.has(chunkName(key, start))) chunks.put(chunkName(key, start), bytes, bytes.length);
+      if (!chunks.has(chunkName(key, start))) {
+        chunks.put(chunkName(key, start), new RecordBytes(bytes), bytes.length);
+      }
     }
     return index;
   }

@@ -1,8 +1,10 @@
 import { StoreError } from '../../store/errors.ts';
-import type { ByteRange, GetResult, ObjectStore } from '../../store/object-store.ts';
+import type { ByteRange, GetOptions, GetResult, ObjectStore } from '../../store/object-store.ts';
 import { LogError } from '../errors.ts';
 import { corruptAdvice, LogFormatError } from '../format/errors.ts';
 import type { FetchGate } from './fetch-gate.ts';
+import { RecordBytes } from './record-memory.ts';
+import type { RecordMemory } from './record-memory.ts';
 
 export type FoundBytes = Extract<GetResult<Uint8Array>, { kind: 'found' }>;
 
@@ -22,10 +24,12 @@ export class VerifiedGet {
   readonly counters: VerifiedGetCounters = { gets: 0, getBytes: 0, repeated: 0 };
   readonly #store: ObjectStore;
   readonly #gate: FetchGate;
+  readonly #memory: RecordMemory;
 
-  constructor(store: ObjectStore, gate: FetchGate) {
+  constructor(store: ObjectStore, gate: FetchGate, memory: RecordMemory) {
     this.#store = store;
     this.#gate = gate;
+    this.#memory = memory;
   }
 
   /**
@@ -40,49 +44,75 @@ export class VerifiedGet {
     decode: (found: FoundBytes) => T,
     signal: AbortSignal | undefined,
   ): Promise<T | 'gone'> {
-    await this.#gate.enter(expectedBytes, signal);
-    try {
-      return await verifiedTwice(async () => {
-        this.counters.gets += 1;
-        const found = await this.#ranged(key, range, signal);
-        if (found.kind !== 'found') return 'gone';
-        this.counters.getBytes += found.body.length;
-        return decode(found);
-      }, this.counters);
-    } finally {
-      this.#gate.leave(expectedBytes);
-    }
+    return await this.#twice(expectedBytes, signal, async () => {
+      const found = await this.#found(key, { range, signal });
+      return found === 'gone' ? found : decode(found);
+    });
   }
 
-  /** The bytes of [start, end), which must all be there. */
+  /** The bytes of [start, end), which must all be there; held for the caller. */
   async getSpan(
     key: string,
     start: number,
     end: number,
     verify: (bytes: Uint8Array) => void,
     signal: AbortSignal | undefined,
-  ): Promise<Uint8Array | 'gone'> {
-    const check = ({ offset, body }: FoundBytes): Uint8Array => {
-      if (offset !== start || body.length !== end - start) {
-        throw new LogFormatError(
-          'TRUNCATED',
-          key,
-          `bytes ${start} to ${end} were asked for, ${body.length} bytes from ${offset} on came back: ${corruptAdvice}`,
-        );
+  ): Promise<RecordBytes | 'gone'> {
+    return await this.#twice(end - start, signal, async () => {
+      const into = this.#memory.take(end - start);
+      // Should it fail, `into` may still be written to: it is forgotten.
+      const found = await this.#found(key, { range: { start, end }, signal, into });
+      if (found === 'gone') {
+        if (into !== undefined) this.#memory.free(into);
+        return found;
       }
-      verify(body);
-      return body;
-    };
-    return await this.get(key, { start, end }, end - start, check, signal);
+      const { offset, body } = found;
+      const records = this.#recordBytes(body, into);
+      try {
+        if (offset !== start || body.length !== end - start) {
+          throw new LogFormatError(
+            'TRUNCATED',
+            key,
+            `bytes ${start} to ${end} were asked for, ${body.length} bytes from ${offset} on came back: ${corruptAdvice}`,
+          );
+        }
+        verify(body);
+        return records;
+      } catch (error) {
+        records.release();
+        throw error;
+      }
+    });
   }
 
-  async #ranged(
-    key: string,
-    range: ByteRange | undefined,
+  #recordBytes(body: Uint8Array, into: Uint8Array | undefined): RecordBytes {
+    if (into === undefined) return new RecordBytes(body);
+    if (body.buffer === into.buffer) return new RecordBytes(body, { pool: this.#memory, memory: into });
+    this.#memory.free(into);
+    return new RecordBytes(body);
+  }
+
+  /** @param read called a second time when what it got is damaged */
+  async #twice<T>(
+    expectedBytes: number,
     signal: AbortSignal | undefined,
-  ): Promise<GetResult<Uint8Array>> {
+    read: () => Promise<T>,
+  ): Promise<T> {
+    await this.#gate.enter(expectedBytes, signal);
     try {
-      return await this.#store.get(key, { range, signal });
+      return await verifiedTwice(read, this.counters);
+    } finally {
+      this.#gate.leave(expectedBytes);
+    }
+  }
+
+  async #found(key: string, options: GetOptions): Promise<FoundBytes | 'gone'> {
+    this.counters.gets += 1;
+    try {
+      const found = await this.#store.get(key, options);
+      if (found.kind !== 'found') return 'gone';
+      this.counters.getBytes += found.body.length;
+      return found;
     } catch (error) {
       if (!(error instanceof StoreError) || error.code !== 'RANGE_NOT_SATISFIABLE') throw error;
       throw new LogFormatError(

@@ -5,13 +5,14 @@ import type { Manifest, Run } from '../format/manifest.ts';
 import { partitionOf } from '../owned-group.ts';
 import type { SlotContent } from '../wal-reader.ts';
 import type { ColdStore, DataSlot, SlotGet } from './cold-store.ts';
+import type { RecordBytes } from './record-memory.ts';
 import type { GroupManifest, KnownManifest } from './group-manifest.ts';
 
-/** A block of one partition in a WAL slot, with its verified bytes. */
+/** A block of one partition in a WAL slot, with its verified bytes, held for whoever gets it. */
 export interface WalBlock {
   readonly key: string;
   readonly entry: BlockEntry;
-  readonly bytes: Uint8Array;
+  readonly records: RecordBytes;
 }
 
 /** Something contradicts the manifest: it is out of date, or the log is damaged. */
@@ -124,13 +125,13 @@ export class WalWalk {
           expected = entry.lastOffset + 1;
           if (entry.lastOffset < offset) continue;
           this.#remember(partition, { sid: run.sid, from: run.from, slot, offset: entry.baseOffset });
-          const bytes = await this.#blockBytes(run, slot, entry, signal);
-          if (bytes === 'gone') return missingSlot(run, slot, 'absent');
-          if (bytes instanceof LogError) {
+          const records = await this.#blockBytes(run, slot, entry, signal);
+          if (records === 'gone') return missingSlot(run, slot, 'absent');
+          if (records instanceof LogError) {
             // Since its index was read the slot may have been trimmed, and a FENCE that came too late may stand there now.
-            return { kind: 'doubt', what: bytes.message, missing: { sid: run.sid, slot } };
+            return { kind: 'doubt', what: records.message, missing: { sid: run.sid, slot } };
           }
-          yield { key: slotKey(run.sid, slot), entry, bytes };
+          yield { key: slotKey(run.sid, slot), entry, records };
         }
       }
     }
@@ -179,7 +180,7 @@ export class WalWalk {
     slot: number,
     entry: BlockEntry,
     signal: AbortSignal | undefined,
-  ): Promise<Uint8Array | 'gone' | LogError> {
+  ): Promise<RecordBytes | 'gone' | LogError> {
     const reading = this.#cold.slotBlock(run.sid, slot, entry, signal);
     for (let next = slot + 1; next < slot + maxWidth; next++) {
       const content = this.#cold.keptSlot(run.sid, next);
