@@ -55,11 +55,13 @@ const lastCompressionCodec = 4;
 export type RecordBatchErrorCode =
   /** The bytes end inside a batch. */
   | 'TRUNCATED'
-  /** The CRC does not match. */
+  /** The CRC does not match, or the compressed bytes are not what their codec writes. */
   | 'CORRUPT'
   /** Message format v0 or v1, or something that is no batch. */
   | 'UNSUPPORTED_MAGIC'
   | 'UNSUPPORTED_COMPRESSION'
+  /** Decompressed, the records have more bytes than the reader allows. */
+  | 'TOO_LARGE'
   /** Fields that contradict one another, or a value beyond what this code can hold (2^53). */
   | 'INVALID';
 
@@ -68,8 +70,8 @@ export class RecordBatchError extends Error {
   /** Where the batch starts in the bytes that were read. */
   readonly position: number;
 
-  constructor(code: RecordBatchErrorCode, position: number, what: string) {
-    super(`record batch at byte ${position}: ${what}`);
+  constructor(code: RecordBatchErrorCode, position: number, what: string, options?: ErrorOptions) {
+    super(`record batch at byte ${position}: ${what}`, options);
     this.name = 'RecordBatchError';
     this.code = code;
     this.position = position;
@@ -242,6 +244,17 @@ export function patchBatch(
 export function setLogAppendTime(bytes: Uint8Array, position: number, timestampMs: number): void {
   const end = position + readInt32(bytes, position + 8) + 12;
   bytes[position + 22] = (bytes[position + 22] ?? 0) | batchAttributes.logAppendTime;
+  writeInt64(bytes, position + 35, timestampMs);
+  writeInt32(bytes, position + 17, crc32c(bytes.subarray(position + batchPrefixBytes, end)));
+}
+
+/**
+ * Makes `timestampMs` the max timestamp and the records' own times what counts (`message.timestamp.type=CreateTime`), and
+ * computes the CRC again. For batches whose producer put something else into the header than its records have.
+ */
+export function setMaxTimestamp(bytes: Uint8Array, position: number, timestampMs: number): void {
+  const end = position + readInt32(bytes, position + 8) + 12;
+  bytes[position + 22] = (bytes[position + 22] ?? 0) & ~batchAttributes.logAppendTime;
   writeInt64(bytes, position + 35, timestampMs);
   writeInt32(bytes, position + 17, crc32c(bytes.subarray(position + batchPrefixBytes, end)));
 }

@@ -1,0 +1,132 @@
+import { codecOfAttributes, type CompressionCodec } from './compression/codec.ts';
+import { CompressionError } from './compression/compression-error.ts';
+import { decompressAsync, decompressTransient } from './compression/decompress.ts';
+import { batchAttributes, batchOverheadBytes, RecordBatchError, type BatchHeader } from './record-batch.ts';
+import { RecordCursor } from './records.ts';
+
+/** What a broker must know of the records of a batch it is about to append. */
+export interface RecordsSummary {
+  /** Decompressed. */
+  readonly sizeBytes: number;
+  /** Of the records that have a timestamp; undefined when none has. */
+  readonly minTimestampMs: number | undefined;
+  /** -1 when no record has a timestamp. What the header's field must say; producers can get it wrong. */
+  readonly maxTimestampMs: number;
+  /** Of the first record with `maxTimestampMs`; -1 when no record has a timestamp. */
+  readonly maxTimestampOffsetDelta: number;
+  /** Records with a null key: topics with `cleanup.policy=compact` take none. */
+  readonly nullKeys: number;
+}
+
+/**
+ * Checks the records of a batch as Kafka's LogValidator does before it appends them:
+ *
+ * - as many records as the header says, nothing after the last, no length or count beyond what surrounds it, no header
+ *   without a key;
+ * - offset deltas 0, 1, 2, … Kafka writes a compressed batch anew when they are otherwise, and stores an uncompressed one as
+ *   it is; we refuse both, as no client sends such a batch.
+ *
+ * Timestamps are only summed up, since the rules are a topic's. Kafka compares *every record's* with
+ * `message.timestamp.before.max.ms` and `.after.max.ms` (not those that are -1, and none when the topic has
+ * `message.timestamp.type=LogAppendTime`), and one outside refuses the batch with INVALID_TIMESTAMP: least and greatest
+ * decide that. The header's max timestamp is a claim of the producer's, so it does not suffice; Kafka overwrites it with
+ * the greatest found, and so must a broker when they differ (`setMaxTimestamp`).
+ *
+ * 20 ns a record of 100 bytes with four short headers, 12 ns without.
+ *
+ * @param records what follows the header, decompressed
+ * @param position where the batch starts in what was read, for errors
+ * @throws RecordBatchError INVALID
+ */
+export function validateRecords(header: BatchHeader, records: Uint8Array, position = 0): RecordsSummary {
+  const cursor = new RecordCursor(header, records, position);
+  let minTimestampMs = Infinity;
+  let maxTimestampMs = -1;
+  let maxTimestampOffsetDelta = -1;
+  let nullKeys = 0;
+  let nextOffset = header.baseOffset;
+  while (cursor.next()) {
+    if (cursor.offset !== nextOffset) {
+      throw new RecordBatchError(
+        'INVALID',
+        position,
+        `record ${cursor.index} has offset delta ${cursor.offset - header.baseOffset}`,
+      );
+    }
+    nextOffset++;
+    const { timestampMs } = cursor;
+    if (timestampMs > maxTimestampMs) {
+      maxTimestampMs = timestampMs;
+      maxTimestampOffsetDelta = cursor.index;
+    }
+    if (timestampMs < minTimestampMs && timestampMs !== -1) minTimestampMs = timestampMs;
+    if (cursor.keyEnd < 0) nullKeys++;
+  }
+  return {
+    sizeBytes: records.length,
+    minTimestampMs: minTimestampMs === Infinity ? undefined : minTimestampMs,
+    maxTimestampMs,
+    maxTimestampOffsetDelta,
+    nullKeys,
+  };
+}
+
+/**
+ * {@link validateRecords} for a batch as it came, compressed or not. What that costs beyond the records: decompression,
+ * about 1 ms a MiB of data (`bench/records.bench.ts`), all of it at once on this thread, and `maxDataBytes` is what bounds it.
+ *
+ * @param bytes the batch starts at `position`; its header is sound (`parseBatches`)
+ * @throws RecordBatchError INVALID, UNSUPPORTED_COMPRESSION; the cause says what the codec found
+ */
+export function validateBatch(
+  header: BatchHeader,
+  bytes: Uint8Array,
+  position: number,
+  maxDataBytes: number,
+): RecordsSummary {
+  const compressed = compressedRecords(header, bytes, position);
+  const codec = codecOf(header, position);
+  let records: Uint8Array;
+  try {
+    records = decompressTransient(codec, compressed, maxDataBytes);
+  } catch (error) {
+    throw asBatchError(error, position);
+  }
+  return validateRecords(header, records, position);
+}
+
+/** As {@link validateBatch}, with gzip and Zstandard on the thread pool; `bytes` must not change meanwhile. */
+export async function validateBatchAsync(
+  header: BatchHeader,
+  bytes: Uint8Array,
+  position: number,
+  maxDataBytes: number,
+): Promise<RecordsSummary> {
+  const compressed = compressedRecords(header, bytes, position);
+  const codec = codecOf(header, position);
+  if (codec !== 'gzip' && codec !== 'zstd') return validateBatch(header, bytes, position, maxDataBytes);
+  let records: Uint8Array;
+  try {
+    records = await decompressAsync(codec, compressed, maxDataBytes);
+  } catch (error) {
+    throw asBatchError(error, position);
+  }
+  return validateRecords(header, records, position);
+}
+
+function compressedRecords(header: BatchHeader, bytes: Uint8Array, position: number): Uint8Array {
+  return bytes.subarray(position + batchOverheadBytes, position + header.sizeBytes);
+}
+
+function codecOf(header: BatchHeader, position: number): CompressionCodec {
+  const codec = codecOfAttributes(header.attributes);
+  if (codec !== undefined) return codec;
+  const id = header.attributes & batchAttributes.compressionMask;
+  throw new RecordBatchError('UNSUPPORTED_COMPRESSION', position, `compression codec ${id} is unknown`);
+}
+
+function asBatchError(error: unknown, position: number): unknown {
+  if (!(error instanceof CompressionError)) return error;
+  const code = error.code === 'TOO_LARGE' ? 'TOO_LARGE' : 'CORRUPT';
+  return new RecordBatchError(code, position, error.message, { cause: error });
+}
