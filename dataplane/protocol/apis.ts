@@ -110,7 +110,7 @@ export function apiByKey(key: number): AnyApi | undefined {
 
 /**
  * The versions that a broker names in its answer to ApiVersions: those that it serves, except for Produce. There Kafka
- * names 0 to 2 as well, although it refuses them: librdkafka fails to produce compressed batches to a broker that does
+ * names 0 to 2 as well, although it refuses them: librdkafka does not compress what it sends to a broker that does
  * not name version 0 (KAFKA-18659).
  */
 export function advertisedVersions(api: AnyApi): VersionRange {

@@ -109,7 +109,9 @@ class EncoderCompiler {
       return name;
     }
     source.line(`if (${name} === undefined) ${name} = ${defaultText(field.defaultValue)};`);
-    if (fixedSizeOf(field.type) !== undefined) this.#check(field.type, name, fieldPath);
+    // Tagged fields are checked where they are written: a default may be a value that cannot be.
+    if (field.place === 'inline' && fixedSizeOf(field.type) !== undefined)
+      this.#check(field.type, name, fieldPath);
     return name;
   }
 
