@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { registerBroker, setBrokerState } from './broker-changes.ts';
 import { assertRefused, clusterOf, hexId, homeZone, made, ownersOf, withTopic } from './cluster-fixture.ts';
 import { assignmentMode, leaderOf } from './ownership.ts';
-import { clearFrom, moveAway, reassign } from './reassign.ts';
+import { clearFrom, handOver, moveAway, reassign } from './reassign.ts';
 
 const sid = (id: number): string => hexId('5', id);
 const group = (index: number): string => `${hexId('a', 1)}-${index}`;
@@ -68,6 +68,18 @@ test('what an earlier session of a broker served ends no hand-over to the one af
   assert.deepEqual(ownersOf(state), { [group(0)]: '2@3<1' });
   const earlier = { broker: { id: 2, sid: sid(9) }, groups: [{ group: group(0), generation: 2 }] };
   assert.equal(clearFrom(state, earlier), state);
+});
+
+test('the old owner ends the hand-over when it has released', () => {
+  let state = withTopic(clusterOf('a', 'a', 'a'), 'orders', 1);
+  state = made(reassign(state, [move(0, 2)]));
+  const released = { broker: { id: 1, sid: sid(1) }, groups: [{ group: group(0), generation: 2 }] };
+  assert.deepEqual(ownersOf(made(handOver(state, released))), { [group(0)]: '2@2' });
+  assert.equal(handOver(state, { ...released, broker: { id: 3, sid: sid(3) } }), state);
+  // There and back again: it serves under generation 3 and has to release once more.
+  const again = made(reassign(made(reassign(state, [move(0, 1)])), [move(0, 2)]));
+  assert.deepEqual(ownersOf(again), { [group(0)]: '2@4<1' });
+  assert.equal(handOver(again, released), again);
 });
 
 test('only whole groups move, and what is missing is named', () => {

@@ -92,6 +92,32 @@ export function clearFrom(
   return cleared === 0 ? state : { ...state, assignments };
 }
 
+/**
+ * The old owner has released: it serves no more, and the new one may acquire at once. Groups that have another owner or
+ * generation by now are left alone. Only a hint: when it never comes, the new owner finds the released manifest itself.
+ */
+export function handOver(
+  state: ClusterState,
+  released: {
+    readonly broker: { readonly id: number; readonly sid: string };
+    readonly groups: readonly { readonly group: string; readonly generation: number }[];
+  },
+): ClusterState | ChangeRefused {
+  const { broker, groups } = released;
+  const entry = liveSession(state, broker.id, broker.sid);
+  if (entry instanceof ChangeRefused) return entry;
+  const assignments = new Map(state.assignments);
+  let cleared = 0;
+  for (const { group, generation } of groups) {
+    const assignment = assignments.get(group);
+    if (assignment?.from?.sid !== broker.sid || assignment.generation !== generation) continue;
+    const { from: _released, ...kept } = assignment;
+    assignments.set(group, kept);
+    cleared += 1;
+  }
+  return cleared === 0 ? state : { ...state, assignments };
+}
+
 function commonTarget(
   topic: string,
   group: PartitionGroup,

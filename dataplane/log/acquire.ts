@@ -23,6 +23,8 @@ export interface AcquireRequest {
   readonly generation: number;
   readonly session: WalSession;
   readonly context: LogContext;
+  /** As last seen. */
+  readonly knownCluster: () => ClusterState | undefined;
   /** The cluster state as of a read that begins after the call. */
   readonly refreshCluster: () => Promise<ClusterState>;
   /** Shared by all groups of a dead session. */
@@ -61,7 +63,7 @@ export async function acquireGroup(request: AcquireRequest): Promise<AcquireOutc
     const open = openRun(current);
     let closed: Run[] = (current?.runs ?? []).filter((run) => run.to !== undefined);
     if (open !== undefined && open.sid !== session.sid) {
-      if (!isDeadSid(await request.refreshCluster(), open.sid)) return { kind: 'wait', ownerSid: open.sid };
+      if (!(await isDead(request, open.sid))) return { kind: 'wait', ownerSid: open.sid };
       const from = Math.max(open.from, open.flushedTo);
       const note = { group: group.id, manifestVersion: current?.version ?? 0, fencer: session.sid };
       const { seal, trim } = await request.deadSession(open.sid).seal(from, note);
@@ -91,6 +93,13 @@ export async function acquireGroup(request: AcquireRequest): Promise<AcquireOutc
       how,
     };
   }
+}
+
+/** A state known before may take a session for alive that has died since, and for dead one that was not born yet. */
+async function isDead({ knownCluster, refreshCluster }: AcquireRequest, sid: string): Promise<boolean> {
+  const known = knownCluster();
+  if (known !== undefined && !isDeadSid(known, sid)) return false;
+  return isDeadSid(await refreshCluster(), sid);
 }
 
 function openRun(manifest: Manifest | undefined): Run | undefined {

@@ -187,6 +187,9 @@ export class BrokerLog {
       onServing: (group, generation) => {
         this.#report.serves(group, generation);
       },
+      onReleased: (group, generation) => {
+        this.#report.released(group, generation);
+      },
       onDeleted: (group) => {
         this.#report.deleted(group);
       },

@@ -1,9 +1,11 @@
 import type { ClusterState, GroupLayout } from '../cluster/cluster-state.ts';
+import { isDeadSid } from '../cluster/ownership.ts';
 import { groupOf, groupsOf } from '../cluster/partition-groups.ts';
 import type { PartitionGroup } from '../cluster/partition-groups.ts';
 import { inBackground } from '../runtime/in-background.ts';
 import { sleep } from '../runtime/runtime.ts';
 import { acquireGroup } from './acquire.ts';
+import { AcquirePauses } from './acquire-pauses.ts';
 import { DeadSession } from './dead-session.ts';
 import { LogError } from './errors.ts';
 import type { LogContext } from './log-context.ts';
@@ -18,6 +20,8 @@ import { TurnQueue } from './turn-queue.ts';
 export interface GroupMoveEvents {
   /** A group is served, for this generation of its assignment; said again for as long as `meta/cluster` does not know. */
   readonly onServing: (group: string, generation: number) => void;
+  /** A group was released, for this generation of its assignment: its next owner need not wait any more. */
+  readonly onReleased: (group: string, generation: number) => void;
   readonly onDeleted: (group: string) => void;
   /** Something went wrong that is retried; the message names what and why. */
   readonly onProblem: (what: string, error: unknown) => void;
@@ -40,6 +44,9 @@ export class GroupMoves {
   readonly #assigned = new Map<string, { readonly topicId: string; readonly group: PartitionGroup }>();
   readonly #layouts = new Map<string, GroupLayout>();
   readonly #acquiring = new Set<string>();
+  /** By group that pauses between attempts: how things stood at the last one. */
+  readonly #pausing = new Map<string, Standing>();
+  readonly #pauses: AcquirePauses;
   readonly #acquireTurns: TurnQueue;
   readonly #releaseTurns: TurnQueue;
   readonly #moving = new Set<string>();
@@ -67,6 +74,7 @@ export class GroupMoves {
     this.#events = environment.events;
     this.#onGone = environment.onGone;
     this.#onSettled = environment.onSettled;
+    this.#pauses = new AcquirePauses(this.#context.runtime, this.#context.options.retryBackoffMs);
     // All groups of a broker may come at a time, and have to go at a time.
     this.#acquireTurns = new TurnQueue(this.#context.options.acquireConcurrency);
     this.#releaseTurns = new TurnQueue(this.#context.options.acquireConcurrency);
@@ -97,6 +105,10 @@ export class GroupMoves {
       if (state.assignments.get(group.id)?.broker !== brokerId) inBackground(this.#release(group));
       else if (state.deletedTopics.has(group.manifest.topicId)) inBackground(this.#delete(group));
     }
+    this.#pauses.wake((id) => {
+      const standing = this.#pausing.get(id);
+      return standing !== undefined && hasChanged(standing, id, state);
+    });
   }
 
   /** Tries again what failed: releases, deletions, reports of what is served. */
@@ -127,10 +139,11 @@ export class GroupMoves {
   async #acquire(topicId: string, group: PartitionGroup, brokerId: number): Promise<void> {
     const { id } = group;
     this.#acquiring.add(id);
-    const { options, runtime, counters } = this.#context;
+    const { counters } = this.#context;
     try {
-      for (let failures = 0; this.#session.live; failures++) {
-        const assignment = this.#wanted?.assignments.get(id);
+      for (let failures = 1; this.#session.live; failures++) {
+        const known = this.#wanted;
+        const assignment = known?.assignments.get(id);
         if (assignment?.broker !== brokerId) return;
         if (this.#draining) return;
         const outcome = await this.#acquireTurns
@@ -141,6 +154,7 @@ export class GroupMoves {
               generation: assignment.generation,
               session: this.#session,
               context: this.#context,
+              knownCluster: () => this.#wanted,
               refreshCluster: this.#refreshCluster,
               deadSession: (sid) => this.deadSession(sid),
             }),
@@ -159,17 +173,22 @@ export class GroupMoves {
           this.#events.onDeleted(id);
           return;
         }
-        const limitMs =
-          outcome?.kind === 'wait'
-            ? options.retryBackoffMs
-            : options.retryBackoffMs * 2 ** Math.min(failures, 5);
-        await sleep(runtime, limitMs * (0.5 + runtime.random.fraction() / 2), this.#session.signal);
+        const standing = { state: known, ownerSid: outcome?.kind === 'wait' ? outcome.ownerSid : undefined };
+        if (await this.#hasChangedIn(id, standing, failures)) failures = 0;
       }
-    } catch {
-      // The session has ended.
     } finally {
       this.#acquiring.delete(id);
     }
+  }
+
+  /** Waits before the next attempt to acquire; true: something has changed meanwhile for which the last one was too early. */
+  async #hasChangedIn(id: string, standing: Standing, failures: number): Promise<boolean> {
+    if (this.#draining || !this.#session.live) return true;
+    if (this.#wanted !== undefined && hasChanged(standing, id, this.#wanted)) return true;
+    this.#pausing.set(id, standing);
+    const ended = await this.#pauses.pause(id, failures);
+    this.#pausing.delete(id);
+    return ended === 'woken';
   }
 
   /** Somebody wants this partition, which is not served yet: its group goes before those that only wait. */
@@ -199,6 +218,8 @@ export class GroupMoves {
     try {
       await this.#releaseTurns.run(id, () => releaseGroup(group, this.#assembler, this.#context));
       this.#forget(group);
+      const generation = this.#wanted?.assignments.get(id)?.generation;
+      if (generation !== undefined) this.#events.onReleased(id, generation);
     } catch (error) {
       if (group.phase === 'releasing') group.phase = 'serving';
       if (this.#session.live) this.#events.onProblem(`group ${id} could not be released`, error);
@@ -241,6 +262,7 @@ export class GroupMoves {
   /** Hands all groups over to nobody and takes no more. Resolves when none is on its way here or away. */
   async drain(): Promise<void> {
     this.#draining = true;
+    this.#pauses.wake(() => true);
     do {
       await Promise.all(this.#groups.all().map((group) => this.#release(group)));
       // An acquisition under way may succeed yet. Nothing is served when END is written: what came after it in a run that
@@ -251,14 +273,32 @@ export class GroupMoves {
   /** Whether groups are on their way here or away; then it waits a little first. */
   async #isMoving(): Promise<boolean> {
     if (!this.#session.live || this.#acquiring.size + this.#moving.size === 0) return false;
-    await sleep(this.#context.runtime, this.#context.options.retryBackoffMs, this.#session.signal).catch(
-      () => undefined,
-    );
+    const lookAgainMs = Math.min(100, this.#context.options.retryBackoffMs);
+    await sleep(this.#context.runtime, lookAgainMs, this.#session.signal).catch(() => undefined);
     return true;
   }
 
   /** The session has ended: acquisitions that wait for their turn find that out. */
   abandon(): void {
     this.#acquireTurns.openAll();
+    this.#pauses.wake(() => true);
   }
+}
+
+/** By which cluster state a group could not be acquired, and which live session it was that has to release it first. */
+interface Standing {
+  readonly state: ClusterState | undefined;
+  readonly ownerSid: string | undefined;
+}
+
+/** Whether `meta/cluster` says something new of the group: it is worth while to try again at once. */
+function hasChanged({ state: before, ownerSid }: Standing, id: string, now: ClusterState): boolean {
+  const then = before?.assignments.get(id);
+  const assignment = now.assignments.get(id);
+  if (then?.generation !== assignment?.generation || then?.from?.sid !== assignment?.from?.sid) return true;
+  return (
+    ownerSid !== undefined &&
+    isDeadSid(now, ownerSid) &&
+    !(before !== undefined && isDeadSid(before, ownerSid))
+  );
 }

@@ -51,7 +51,10 @@ export interface LogOptions {
   readonly hedgeShare: number;
   /** Reads need an ownership confirmation at most this old (own monotonic clock). */
   readonly readConfirmationMs: number;
-  /** How long a group waits before a failed acquisition is tried again, doubling up to 30 × this. */
+  /**
+   * How long a group waits before it is tried again to acquire it, doubling up to 30 × this; longer when thousands wait. A
+   * change of `meta/cluster` that concerns it ends the waiting.
+   */
   readonly retryBackoffMs: number;
 }
 

@@ -1,11 +1,12 @@
 import type { ClusterClient } from '../cluster/cluster-client.ts';
-import { clearFrom } from '../cluster/reassign.ts';
+import { clearFrom, handOver } from '../cluster/reassign.ts';
 import { forgetGroups } from '../cluster/topic-changes.ts';
 import { inBackground } from '../runtime/in-background.ts';
 
 /**
- * Tells `meta/cluster` what this broker serves now, which ends hand-overs, and which groups of deleted topics are empty.
- * One change at a time takes all that has come together meanwhile. What fails is reported again by whoever found it out
+ * Tells `meta/cluster` what this broker serves now, which ends hand-overs; what it has released, so that the next owner
+ * learns of it there instead of asking for the manifest of each group again and again; and which groups of deleted topics
+ * are empty. One change at a time takes all that has come together meanwhile. What fails is reported again by whoever found it out
  * (`GroupMoves` looks at every round of housekeeping).
  */
 export class ServingReport {
@@ -15,6 +16,7 @@ export class ServingReport {
   readonly #onProblem: (what: string, error: unknown) => void;
   /** Generation of the assignment by group. */
   readonly #serving = new Map<string, number>();
+  readonly #released = new Map<string, number>();
   readonly #deleted = new Set<string>();
   #reporting = false;
 
@@ -36,6 +38,11 @@ export class ServingReport {
     inBackground(this.#report());
   }
 
+  released(group: string, generation: number): void {
+    this.#released.set(group, generation);
+    inBackground(this.#report());
+  }
+
   deleted(group: string): void {
     this.#deleted.add(group);
     inBackground(this.#report());
@@ -45,19 +52,22 @@ export class ServingReport {
     if (this.#reporting) return;
     this.#reporting = true;
     try {
-      while ((this.#serving.size > 0 || this.#deleted.size > 0) && !this.#signal.aborted) {
-        const serving = [...this.#serving].map(([group, generation]) => ({ group, generation }));
+      while (this.#serving.size + this.#released.size + this.#deleted.size > 0 && !this.#signal.aborted) {
+        const serving = withoutAll(this.#serving);
+        const released = withoutAll(this.#released);
         const deleted = [...this.#deleted];
-        this.#serving.clear();
         this.#deleted.clear();
         const broker = this.#broker();
         if (broker === undefined) return;
-        const groups = serving.filter(
-          ({ group }) => this.#cluster.current?.assignments.get(group)?.from !== undefined,
-        );
+        const from = (group: string): string | undefined =>
+          this.#cluster.current?.assignments.get(group)?.from?.sid;
         const signal = this.#signal;
-        if (groups.length > 0)
-          await this.#cluster.change((state) => clearFrom(state, { broker, groups }), { signal });
+        const served = serving.filter(({ group }) => from(group) !== undefined);
+        if (served.length > 0)
+          await this.#cluster.change((state) => clearFrom(state, { broker, groups: served }), { signal });
+        const gone = released.filter(({ group }) => from(group) === broker.sid);
+        if (gone.length > 0)
+          await this.#cluster.change((state) => handOver(state, { broker, groups: gone }), { signal });
         if (deleted.length > 0) {
           await this.#cluster.change(
             (state) =>
@@ -75,4 +85,10 @@ export class ServingReport {
       this.#reporting = false;
     }
   }
+}
+
+function withoutAll(groups: Map<string, number>): { readonly group: string; readonly generation: number }[] {
+  const all = [...groups].map(([group, generation]) => ({ group, generation }));
+  groups.clear();
+  return all;
 }

@@ -8,7 +8,7 @@ export const manifestMutants = {
     edits: [
       {
         file: 'log/acquire.ts',
-        find: `      if (!isDeadSid(await request.refreshCluster(), open.sid)) return { kind: 'wait', ownerSid: open.sid };\n`,
+        find: `      if (!(await isDead(request, open.sid))) return { kind: 'wait', ownerSid: open.sid };\n`,
         replace: ``,
       },
     ],
