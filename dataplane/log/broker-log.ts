@@ -90,6 +90,12 @@ export class BrokerLog {
         this.#log?.flushed(blocks);
         this.#hotCache.add(partition, blocks);
       },
+      trimmed: (partition) => {
+        this.#hotCache.dropBelow(partition, partition.logStart);
+      },
+      gone: (group) => {
+        for (const partition of group.partitions.values()) this.#hotCache.drop(partition);
+      },
       counters: newLogCounters(),
     };
     this.#reader = new PartitionReader(this.context);
@@ -124,6 +130,11 @@ export class BrokerLog {
     this.#periodic = new PeriodicWork(runtime, (error) => {
       onProblem('housekeeping failed', error);
     });
+  }
+
+  /** Bytes of flushed records that are still in memory; bounded by `hotCacheBytes`. */
+  get hotBytes(): number {
+    return this.#hotCache.sizeBytes;
   }
 
   /** The current session's part; `undefined` while there is none. */

@@ -6,8 +6,9 @@ import type { OwnedPartition, TailBlock } from './owned-partition.ts';
  */
 export class HotCache {
   readonly #limitBytes: number;
-  #kept: { readonly partition: OwnedPartition; readonly block: TailBlock }[] = [];
-  #next = 0;
+  /** Oldest first; so are those of each partition. */
+  readonly #kept = new Set<Kept>();
+  readonly #ofPartition = new Map<OwnedPartition, Set<Kept>>();
   #sizeBytes = 0;
 
   constructor(limitBytes: number) {
@@ -18,42 +19,64 @@ export class HotCache {
     return this.#sizeBytes;
   }
 
+  /** Partitions with blocks here. */
+  get partitions(): number {
+    return this.#ofPartition.size;
+  }
+
   /** `blocks` have just been flushed: they are the oldest in the partition's tail that are not kept already. */
   add(partition: OwnedPartition, blocks: readonly TailBlock[]): void {
+    const ofPartition = this.#ofPartition.get(partition) ?? new Set();
     for (const block of blocks) {
       if (block.pieces === undefined) continue;
-      this.#kept.push({ partition, block });
+      const kept = { partition, block };
+      this.#kept.add(kept);
+      ofPartition.add(kept);
       this.#sizeBytes += block.entry.sizeBytes;
     }
+    if (ofPartition.size > 0) this.#ofPartition.set(partition, ofPartition);
     dropUnkept(partition);
-    while (this.#sizeBytes > this.#limitBytes) this.#evictOldest();
+    for (const oldest of this.#kept) {
+      if (this.#sizeBytes <= this.#limitBytes) break;
+      this.#evict(oldest);
+      dropUnkept(oldest.partition);
+    }
+  }
+
+  /** The partition's log start has moved: what lies below it serves nobody. */
+  dropBelow(partition: OwnedPartition, logStart: number): void {
+    for (const kept of this.#ofPartition.get(partition) ?? []) {
+      if (kept.block.entry.lastOffset >= logStart) break;
+      this.#evict(kept);
+    }
+    dropUnkept(partition);
   }
 
   /** The partition is not served here any more. */
   drop(partition: OwnedPartition): void {
-    const kept = this.#kept.slice(this.#next).filter((entry) => entry.partition !== partition);
-    this.#kept = kept;
-    this.#next = 0;
-    this.#sizeBytes = kept.reduce((sum, { block }) => sum + block.entry.sizeBytes, 0);
+    this.dropBelow(partition, Infinity);
   }
 
   clear(): void {
-    this.#kept = [];
-    this.#next = 0;
+    this.#kept.clear();
+    this.#ofPartition.clear();
     this.#sizeBytes = 0;
   }
 
-  #evictOldest(): void {
-    const oldest = this.#kept[this.#next++];
-    if (oldest === undefined) return;
-    if (this.#next > 1024 && this.#next * 2 > this.#kept.length) {
-      this.#kept = this.#kept.slice(this.#next);
-      this.#next = 0;
-    }
-    this.#sizeBytes -= oldest.block.entry.sizeBytes;
-    oldest.block.pieces = undefined;
-    dropUnkept(oldest.partition);
+  #evict(kept: Kept): void {
+    const { partition, block } = kept;
+    this.#kept.delete(kept);
+    const ofPartition = this.#ofPartition.get(partition);
+    ofPartition?.delete(kept);
+    if (ofPartition?.size === 0) this.#ofPartition.delete(partition);
+    this.#sizeBytes -= block.entry.sizeBytes;
+    block.pieces = undefined;
   }
+}
+
+interface Kept {
+  readonly partition: OwnedPartition;
+  readonly block: TailBlock;
 }
 
 /** A flushed block without bytes serves nobody: its records are in a segment. */

@@ -1,6 +1,7 @@
 import type { Runtime } from '../runtime/runtime.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import type { LogOptions } from './options.ts';
+import type { OwnedGroup } from './owned-group.ts';
 import type { OwnedPartition, TailBlock } from './owned-partition.ts';
 import type { WalReader } from './wal-reader.ts';
 
@@ -17,6 +18,10 @@ export interface LogContext {
   readonly nextObjectSequence: () => number;
   /** Called when blocks are in segments that the manifest names. */
   readonly flushed: (partition: OwnedPartition, blocks: readonly TailBlock[]) => void;
+  /** Called when the log start of a partition has moved. */
+  readonly trimmed: (partition: OwnedPartition) => void;
+  /** Called when a group has been released or deleted by a session that lives on. */
+  readonly gone: (group: OwnedGroup) => void;
   readonly counters: LogCounters;
 }
 

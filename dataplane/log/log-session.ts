@@ -60,6 +60,7 @@ export class LogSession {
       events: environment,
       onGone: (group) => {
         this.#unflushed.forget(group);
+        context.gone(group);
       },
       onSettled: () => {
         this.#admission.unblock();

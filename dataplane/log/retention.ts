@@ -127,7 +127,9 @@ export async function moveLogStart(
   await group.write(next);
   for (const [partition, target] of targets) {
     const owned = group.partitions.get(partition);
-    if (owned !== undefined) owned.logStart = Math.max(owned.logStart, target);
+    if (owned === undefined) continue;
+    owned.logStart = Math.max(owned.logStart, target);
+    context.trimmed(owned);
   }
   const referenced = await referencedObjects(next, context, session.signal);
   const keys = [...dropped]
