@@ -18,6 +18,8 @@ export const logErrorCodes = {
   UNSUPPORTED: { retriable: false },
   /** What the store holds contradicts itself. Nothing is repaired or truncated automatically: `firn log verify` says more. */
   CORRUPT_LOG: { retriable: false },
+  /** An object was written by a newer release than this one; the cause (FutureVersionError) has key and versions. */
+  UNSUPPORTED_FORMAT: { retriable: false },
   /** This process's broker id now belongs to another process. */
   REPLACED: { retriable: false },
   /** The session is being drained or has ended on purpose. */
@@ -43,7 +45,8 @@ export function invariant(condition: boolean, message: string): asserts conditio
   if (!condition) throw new Error(`broken invariant: ${message}`);
 }
 
-/** Bytes in the store are not what they must be: no repetition helps. */
+/** Bytes in the store are not what they must be, or not for this release: no repetition helps. */
 export function isDamage(error: unknown): error is Error {
-  return error instanceof LogFormatError || (error instanceof LogError && error.code === 'CORRUPT_LOG');
+  if (error instanceof LogError) return error.code === 'CORRUPT_LOG' || error.code === 'UNSUPPORTED_FORMAT';
+  return error instanceof LogFormatError;
 }

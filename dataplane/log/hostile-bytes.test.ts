@@ -4,7 +4,7 @@ import { buildBatch } from '../protocol/record-batch-builder.ts';
 import { readBatchHeader } from '../protocol/record-batch.ts';
 import { clusterKey } from '../cluster/cluster-state.ts';
 import { LogError } from './errors.ts';
-import { LogFormatError } from './format/errors.ts';
+import { FutureVersionError } from './format/errors.ts';
 import {
   checkpointKey,
   groupId,
@@ -329,8 +329,10 @@ function isNotLeader(error: unknown): boolean {
 
 /** The owner tells damage from what is merely newer than itself. */
 function isDamageOf(key: string, error: unknown): boolean {
-  const isDamage =
-    (error instanceof LogError && error.code === 'CORRUPT_LOG') ||
-    (error instanceof LogFormatError && error.code === 'FUTURE_VERSION');
-  return isDamage && error.message.includes(key);
+  if (!(error instanceof LogError) || !error.message.includes(key)) return false;
+  if (error.code !== 'UNSUPPORTED_FORMAT') return error.code === 'CORRUPT_LOG';
+  assert.ok(error.cause instanceof FutureVersionError);
+  assert.equal(error.cause.where, key);
+  assert.ok(error.cause.foundVersion > error.cause.supportedVersions.newest);
+  return true;
 }

@@ -3,7 +3,7 @@ import { crc32c } from '../../store/crc32c.ts';
 import { headerBytes } from './container-header.ts';
 import { corruptAdvice, LogFormatError } from './errors.ts';
 import { MalformedBytesError, readInt64, writeInt64 } from './varint.ts';
-import { formatVersionProblem } from './version.ts';
+import { checkFormatVersion } from './version.ts';
 
 /**
  * The end of a container:
@@ -74,8 +74,7 @@ export function decodeFooter(tail: Uint8Array, objectSizeBytes: number, where: s
     throw new LogFormatError('CHECKSUM', where, `the CRC of its footer does not match: ${corruptAdvice}`);
   }
   const version = bytes.readUInt16BE(44);
-  const problem = formatVersionProblem(version);
-  if (problem !== undefined) throw new LogFormatError('FUTURE_VERSION', where, problem);
+  checkFormatVersion(version, where);
   try {
     const footer: FooterFields = {
       indexPosition: readInt64(bytes, 0),

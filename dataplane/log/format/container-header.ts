@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { crc32c } from '../../store/crc32c.ts';
 import { corruptAdvice, LogFormatError } from './errors.ts';
 import { MalformedBytesError, readInt64, writeInt64 } from './varint.ts';
-import { formatVersionProblem, newestReadableFormatVersion } from './version.ts';
+import { checkFormatVersion, isReadableFormatVersion, newestReadableFormatVersion } from './version.ts';
 
 export type ContainerKind = 'data' | 'fence' | 'end' | 'segment';
 
@@ -40,7 +40,7 @@ export function encodeContainerHeader(header: ContainerHeader): Buffer {
   assert(/^[0-9a-f]{32}$/.test(header.sid), `sid ${header.sid}`);
   assert(header.slot >= 0 && header.lastCheckpointSlot >= 0, `slot ${header.slot}`);
   assert(
-    formatVersionProblem(header.formatVersion) === undefined,
+    isReadableFormatVersion(header.formatVersion),
     `format version ${header.formatVersion}, at most ${newestReadableFormatVersion} can be written`,
   );
   const bytes = Buffer.alloc(headerBytes);
@@ -80,8 +80,7 @@ export function decodeContainerHeader(bytes: Uint8Array, where: string): Contain
     throw new LogFormatError('CHECKSUM', where, `the CRC of its header does not match: ${corruptAdvice}`);
   }
   const version = buffer.readUInt16BE(4);
-  const problem = formatVersionProblem(version);
-  if (problem !== undefined) throw new LogFormatError('FUTURE_VERSION', where, problem);
+  checkFormatVersion(version, where);
   const kindCode = buffer.readUInt8(6);
   const kind = kinds[kindCode];
   if (kind === undefined) {

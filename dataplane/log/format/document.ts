@@ -3,7 +3,7 @@ import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { crc32c } from '../../store/crc32c.ts';
 import { corruptAdvice, LogFormatError } from './errors.ts';
 import { ShapeError, type Shape } from './shape.ts';
-import { formatVersionProblem } from './version.ts';
+import { checkFormatVersion, isReadableFormatVersion } from './version.ts';
 
 /** What a document is about; the frame says it, so that one cannot be taken for another. */
 export type DocumentKind = keyof typeof kindCodes;
@@ -100,7 +100,7 @@ export function decodeShape<T>(kind: DocumentKind, bytes: Uint8Array, where: str
 
 /** Bytes in a frame. Above 4 KiB they are compressed (zstd, level 1) when that makes them smaller. */
 export function encodeFrame(kind: DocumentKind, formatVersion: number, payload: Uint8Array): Uint8Array {
-  assert(formatVersionProblem(formatVersion) === undefined, `format version ${formatVersion}`);
+  assert(isReadableFormatVersion(formatVersion), `format version ${formatVersion}`);
   assert(
     payload.length <= maxPayloadBytes,
     `a ${kind} of ${payload.length} bytes, ${maxPayloadBytes} are possible`,
@@ -146,8 +146,7 @@ export function decodeFrame(kind: DocumentKind, bytes: Uint8Array, where: string
     throw new LogFormatError('CHECKSUM', where, `its CRC does not match: ${corruptAdvice}`);
   }
   const version = buffer.readUInt16BE(6);
-  const problem = formatVersionProblem(version);
-  if (problem !== undefined) throw new LogFormatError('FUTURE_VERSION', where, problem);
+  checkFormatVersion(version, where);
   const found = kinds.get(buffer.readUInt8(4));
   if (found !== kind || buffer.length > payloadEnd) {
     const what =

@@ -31,6 +31,25 @@ export class LogFormatError extends Error {
   }
 }
 
+/** An object in a format version that this release does not read. */
+export class FutureVersionError extends LogFormatError {
+  readonly foundVersion: number;
+  /** What this release reads. */
+  readonly supportedVersions: { readonly oldest: number; readonly newest: number };
+
+  constructor(where: string, foundVersion: number, supported: FutureVersionError['supportedVersions']) {
+    super(
+      'FUTURE_VERSION',
+      where,
+      `it has format version ${foundVersion}, this release of firn reads ${supported.oldest} and ` +
+        `${supported.newest}: use the release that wrote it, or a newer one`,
+    );
+    this.name = 'FutureVersionError';
+    this.foundVersion = foundVersion;
+    this.supportedVersions = supported;
+  }
+}
+
 /** What to do about an object that is damaged; ends most messages. */
 export const corruptAdvice =
   'do not delete or overwrite it; run `firn log verify` and restore this object from a copy of the bucket if there is one';

@@ -1,3 +1,5 @@
+import { FutureVersionError } from './errors.ts';
+
 /**
  * The format version of what this release writes by itself. Writers write the version that `meta/cluster` names, never
  * their own maximum; readers accept this one and the next, so that a cluster runs on two releases at a time and goes
@@ -10,11 +12,13 @@
 export const formatVersion = 1;
 export const newestReadableFormatVersion = formatVersion + 1;
 
-/** What is wrong with a version number, for a message; `undefined` when it can be read. */
-export function formatVersionProblem(version: number): string | undefined {
-  if (version >= formatVersion && version <= newestReadableFormatVersion) return undefined;
-  return (
-    `it has format version ${version}, this release of firn reads ${formatVersion} and ` +
-    `${newestReadableFormatVersion}: use the release that wrote it, or a newer one`
-  );
+export function isReadableFormatVersion(version: number): boolean {
+  return version >= formatVersion && version <= newestReadableFormatVersion;
+}
+
+/** @throws FutureVersionError when the object named `where` has a version that cannot be read */
+export function checkFormatVersion(version: number, where: string): void {
+  if (isReadableFormatVersion(version)) return;
+  const supported = { oldest: formatVersion, newest: newestReadableFormatVersion };
+  throw new FutureVersionError(where, version, supported);
 }

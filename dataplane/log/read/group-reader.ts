@@ -110,7 +110,7 @@ export class GroupReader {
    * Whole batches from the one that contains `offset` on; at least one when there is one, else at most `maxBytes`. Nothing
    * at the end of the log, or above it.
    *
-   * @throws LogError OFFSET_OUT_OF_RANGE below the log start; UNKNOWN_TOPIC_OR_PARTITION; CORRUPT_LOG
+   * @throws LogError OFFSET_OUT_OF_RANGE below the log start; UNKNOWN_TOPIC_OR_PARTITION; CORRUPT_LOG; UNSUPPORTED_FORMAT
    */
   async read(
     partition: number,

@@ -48,7 +48,7 @@ export class PartitionReader {
    * Whole batches from the one that contains `offset` on, below the high watermark; at least one when there is one, else
    * at most `maxBytes`. What is in memory is taken together, what is not is waited for only at the beginning.
    *
-   * @throws LogError OFFSET_OUT_OF_RANGE below the log start; CORRUPT_LOG
+   * @throws LogError OFFSET_OUT_OF_RANGE below the log start; CORRUPT_LOG; UNSUPPORTED_FORMAT
    */
   async read(served: Served, offset: number, maxBytes: number, signal?: AbortSignal): Promise<ReadResult> {
     const { group, partition } = served;

@@ -125,18 +125,27 @@ export class VerifiedGet {
   }
 }
 
-/** Reads again, once, what came back damaged; then gives up with CORRUPT_LOG. */
+/**
+ * Reads again, once, what came back damaged; then gives up with CORRUPT_LOG. What a newer release wrote is UNSUPPORTED_FORMAT
+ * at once: its checksums hold.
+ */
 export async function verifiedTwice<T>(read: () => Promise<T>, counters: { repeated: number }): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    if (!(error instanceof LogFormatError) || error.code === 'FUTURE_VERSION') throw error;
+    if (!(error instanceof LogFormatError)) throw error;
+    if (error.code === 'FUTURE_VERSION') throw readFailure(error);
     counters.repeated += 1;
   }
   try {
     return await read();
   } catch (error) {
     if (!(error instanceof LogFormatError)) throw error;
-    throw new LogError('CORRUPT_LOG', error.message, { cause: error });
+    throw readFailure(error);
   }
+}
+
+function readFailure(error: LogFormatError): LogError {
+  const code = error.code === 'FUTURE_VERSION' ? 'UNSUPPORTED_FORMAT' : 'CORRUPT_LOG';
+  return new LogError(code, error.message, { cause: error });
 }
