@@ -1,5 +1,8 @@
+import { setBrokerState } from '../cluster/broker-changes.ts';
+import { ChangeRefused } from '../cluster/change-refused.ts';
 import { ClusterClient } from '../cluster/cluster-client.ts';
 import type { ClusterState, FormatRange } from '../cluster/cluster-state.ts';
+import { moveAway } from '../cluster/reassign.ts';
 import { inBackground } from '../runtime/in-background.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { untilAborted } from '../store/body.ts';
@@ -158,11 +161,41 @@ export class BrokerLog {
     this.#periodic.every(this.#options.sweepIntervalMs, () => this.sweep());
   }
 
-  /** Hands everything over, ends the session and leaves. */
+  /**
+   * Leaves on purpose, without a moment in which a group belongs to nobody who knows of it:
+   *
+   *  1. `meta/cluster` says that this broker is draining, and names the next owners of its groups, who wait;
+   *  2. every group is flushed and released; as that is told in `meta/cluster`, its next owner goes on;
+   *  3. the session ends with END;
+   *  4. `meta/cluster` says that this broker is dead, so nobody has to find that out.
+   *
+   * Groups that no other broker can have stay assigned to this one, released, until some broker comes. Takes as long as
+   * the store does; {@link stop} gives up, and what is left is then taken over as after a crash.
+   */
   async drain(): Promise<void> {
+    await this.#announce('draining');
     this.#draining = true;
     await this.#log?.drain();
+    await this.#report.settled();
+    await this.#announce('dead');
     await this.stop();
+  }
+
+  /** What cannot be told is left for the others to find out. */
+  async #announce(to: 'draining' | 'dead'): Promise<void> {
+    const { sid } = this;
+    if (sid === undefined || this.#stopped.signal.aborted) return;
+    const { id } = this.#environment.identity;
+    const change = (state: ClusterState): ClusterState | ChangeRefused => {
+      const told = setBrokerState(state, { id, sid, to });
+      return told instanceof ChangeRefused || to === 'dead' ? told : moveAway(told, { id, sid });
+    };
+    try {
+      await this.cluster.change(change, { signal: this.#stopped.signal });
+    } catch (error) {
+      if (!this.#stopped.signal.aborted)
+        this.#environment.onProblem(`meta/cluster could not be told that broker ${id} is ${to}`, error);
+    }
   }
 
   /** Stops at once, without handing over: what a crash does, but for the timers. */

@@ -1,7 +1,6 @@
 import type { ClusterClient } from '../cluster/cluster-client.ts';
 import { clearFrom, handOver } from '../cluster/reassign.ts';
 import { forgetGroups } from '../cluster/topic-changes.ts';
-import { inBackground } from '../runtime/in-background.ts';
 
 /**
  * Tells `meta/cluster` what this broker serves now, which ends hand-overs; what it has released, so that the next owner
@@ -18,7 +17,8 @@ export class ServingReport {
   readonly #serving = new Map<string, number>();
   readonly #released = new Map<string, number>();
   readonly #deleted = new Set<string>();
-  #reporting = false;
+  #isTelling = false;
+  #told: Promise<void> | undefined;
 
   constructor(environment: {
     readonly cluster: ClusterClient;
@@ -35,22 +35,31 @@ export class ServingReport {
 
   serves(group: string, generation: number): void {
     this.#serving.set(group, generation);
-    inBackground(this.#report());
+    this.#report();
   }
 
   released(group: string, generation: number): void {
     this.#released.set(group, generation);
-    inBackground(this.#report());
+    this.#report();
   }
 
   deleted(group: string): void {
     this.#deleted.add(group);
-    inBackground(this.#report());
+    this.#report();
   }
 
-  async #report(): Promise<void> {
-    if (this.#reporting) return;
-    this.#reporting = true;
+  /** Resolves when all that was found out has been told, or could not be. */
+  async settled(): Promise<void> {
+    await this.#told;
+  }
+
+  #report(): void {
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    this.#told = this.#tell();
+  }
+
+  async #tell(): Promise<void> {
     try {
       while (this.#serving.size + this.#released.size + this.#deleted.size > 0 && !this.#signal.aborted) {
         const serving = withoutAll(this.#serving);
@@ -82,7 +91,7 @@ export class ServingReport {
     } catch (error) {
       if (!this.#signal.aborted) this.#onProblem('meta/cluster could not be told what is served', error);
     } finally {
-      this.#reporting = false;
+      this.#isTelling = false;
     }
   }
 }

@@ -1,14 +1,12 @@
 import { fileURLToPath } from 'node:url';
-import { markDead, setBrokerState } from '../../dataplane/cluster/broker-changes.ts';
+import { markDead } from '../../dataplane/cluster/broker-changes.ts';
 import { groupOf } from '../../dataplane/cluster/partition-groups.ts';
-import { moveAway } from '../../dataplane/cluster/reassign.ts';
 import { createTopic } from '../../dataplane/cluster/topic-changes.ts';
 import type { ClusterState } from '../../dataplane/cluster/cluster-state.ts';
-import { ChangeRefused } from '../../dataplane/cluster/change-refused.ts';
+import type { ChangeRefused } from '../../dataplane/cluster/change-refused.ts';
 import { BrokerLog } from '../../dataplane/log/broker-log.ts';
 import { LogError } from '../../dataplane/log/errors.ts';
 import { realRuntime } from '../../dataplane/runtime/real-runtime.ts';
-import { sleep } from '../../dataplane/runtime/runtime.ts';
 import { StoreError } from '../../dataplane/store/errors.ts';
 import { openFileStore } from '../../dataplane/store/file/open-file-store.ts';
 import { realFileSystem } from '../../dataplane/store/file/real-file-system.ts';
@@ -151,13 +149,6 @@ class BrokerProcess {
       return Promise.resolve(null);
     },
     drain: async () => {
-      const sid = this.#log.sid ?? '';
-      await this.#change((state) => {
-        const draining = setBrokerState(state, { id: this.#id, sid, to: 'draining' });
-        return draining instanceof ChangeRefused ? draining : moveAway(draining, { id: this.#id, sid });
-      });
-      // Hand-overs end before the process does: their takers wait for them.
-      while ([...(this.#log.log?.groups ?? [])].length > 0) await sleep(realRuntime, 20);
       await this.#log.drain();
       return null;
     },
