@@ -60,7 +60,7 @@ describe('a frame reader', () => {
     reader.push(prefix);
     reader.push(Buffer.alloc(10));
     assert.equal(reader.next(), undefined);
-    assert.equal(reader.bufferedBytes, 10);
+    assert.equal(reader.bufferedBytes, 14);
   });
 
   it('does not copy a frame that came in one piece', () => {

@@ -28,9 +28,9 @@ export class FrameReader {
     this.#maxFrameBytes = maxFrameBytes;
   }
 
-  /** Bytes held here: of the frame that is arriving, and of whole ones that nobody has asked for. */
+  /** Bytes held here: of the frame that is arriving, its prefix included, and of whole ones that nobody has asked for. */
   get bufferedBytes(): number {
-    return this.#available;
+    return this.#available + (this.#frameBytes === undefined ? 0 : sizeBytes);
   }
 
   push(chunk: Uint8Array): void {

@@ -22,7 +22,6 @@ export class TcpStream implements ByteStream {
     let failure: Error | undefined;
     socket.on('data', events.data);
     socket.on('drain', events.drained);
-    // Who has said that it will send no more, but waits for answers, gets them: `end` alone ends nothing.
     socket.on('error', (error) => {
       failure = error;
     });

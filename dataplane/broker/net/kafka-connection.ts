@@ -1,0 +1,259 @@
+import type { Runtime } from '../../runtime/runtime.ts';
+import type { ConnectionInfo } from '../request-context.ts';
+import type { ByteStream } from './byte-stream.ts';
+import { FrameReader } from './frame-reader.ts';
+import type { RequestMemory, RequestMemoryHolder } from './request-memory.ts';
+
+/** Works on requests. */
+export interface RequestProcessor {
+  /**
+   * Begins to work on a request, before it returns, in the order of the calls. Resolves with the response (the payload of
+   * its frame, in pieces), or `undefined` when there is none (`acks=0`). Whatever it throws, or rejects with, closes the
+   * connection.
+   */
+  process(
+    frame: Uint8Array,
+    connection: ConnectionInfo,
+    signal: AbortSignal,
+  ): Promise<readonly Uint8Array[] | undefined>;
+  /** Requests whose responses may be large: the next one of this kind begins when the response of the last has gone out. */
+  isSerial(frame: Uint8Array): boolean;
+}
+
+export interface ConnectionLimits {
+  /** Kafka's `socket.request.max.bytes`. */
+  readonly maxRequestBytes: number;
+  /** Requests of one connection that are worked on at a time. */
+  readonly maxRequestsInFlight: number;
+  /** Their bytes. One larger request is worked on alone. */
+  readonly maxRequestBytesInFlight: number;
+  /** Responses that the peer has not taken: above it no further request is begun. */
+  readonly maxUnsentResponseBytes: number;
+}
+
+export const defaultConnectionLimits: ConnectionLimits = {
+  maxRequestBytes: 100 * 1024 * 1024,
+  maxRequestsInFlight: 256,
+  maxRequestBytesInFlight: 32 * 1024 * 1024,
+  maxUnsentResponseBytes: 4 * 1024 * 1024,
+};
+
+interface Pending {
+  readonly requestBytes: number;
+  readonly isSerial: boolean;
+  response: readonly Uint8Array[] | undefined;
+  responseBytes: number;
+  isDone: boolean;
+}
+
+/**
+ * One connection of a Kafka client. Requests are begun in the order of their arrival and worked on side by side; responses
+ * go out in the order of the requests, as Kafka promises. A peer that sends without reading, or more than can be worked
+ * on, is not read from until it does; one that breaks the protocol is closed. Both cost bounded memory.
+ */
+export class KafkaConnection implements RequestMemoryHolder {
+  readonly info: ConnectionInfo;
+  readonly #stream: ByteStream;
+  readonly #processor: RequestProcessor;
+  readonly #limits: ConnectionLimits;
+  readonly #runtime: Runtime;
+  readonly #memory: RequestMemory;
+  readonly #onClosed: (connection: KafkaConnection, error: Error | undefined) => void;
+  readonly #frames: FrameReader;
+  readonly #gone = new AbortController();
+  readonly #pending: Pending[] = [];
+  #requestBytesInFlight = 0;
+  #finishedResponseBytes = 0;
+  #serialInFlight = 0;
+  /** A whole request whose turn has not come. */
+  #held: Uint8Array | undefined;
+  #isPaused = false;
+  #isMemoryShort = false;
+  #isPumping = false;
+  #isClosed = false;
+  #failure: Error | undefined;
+  #lastActivityMs: number;
+
+  constructor(options: {
+    readonly stream: ByteStream;
+    readonly info: ConnectionInfo;
+    readonly processor: RequestProcessor;
+    readonly limits: ConnectionLimits;
+    readonly runtime: Runtime;
+    readonly memory: RequestMemory;
+    readonly onClosed: (connection: KafkaConnection, error: Error | undefined) => void;
+  }) {
+    this.info = options.info;
+    this.#stream = options.stream;
+    this.#processor = options.processor;
+    this.#limits = options.limits;
+    this.#runtime = options.runtime;
+    this.#memory = options.memory;
+    this.#onClosed = options.onClosed;
+    this.#frames = new FrameReader(options.limits.maxRequestBytes);
+    this.#lastActivityMs = options.runtime.monotonicMs();
+  }
+
+  start(): void {
+    this.#memory.join(this);
+    this.#stream.start({
+      data: (chunk) => {
+        this.#onData(chunk);
+      },
+      drained: () => {
+        this.#lastActivityMs = this.#runtime.monotonicMs();
+        this.#pump();
+      },
+      closed: (error) => {
+        this.#end(error);
+      },
+    });
+  }
+
+  /** On the monotonic clock: when the peer last sent something, or took something. */
+  get lastActivityMs(): number {
+    return this.#lastActivityMs;
+  }
+
+  get requestsInFlight(): number {
+    return this.#pending.length;
+  }
+
+  get partialBytes(): number {
+    return this.#frames.bufferedBytes;
+  }
+
+  close(error?: Error): void {
+    if (this.#isClosed) return;
+    this.#failure ??= error;
+    this.#stream.destroy();
+    this.#end(undefined);
+  }
+
+  evict(): void {
+    this.close(new Error('requests that have not arrived in full take too much memory'));
+  }
+
+  resumeReading(): void {
+    this.#isMemoryShort = false;
+    this.#pump();
+  }
+
+  #onData(chunk: Uint8Array): void {
+    if (this.#isClosed) return;
+    this.#lastActivityMs = this.#runtime.monotonicMs();
+    this.#frames.push(chunk);
+    if (!this.#memory.take(this, chunk.length)) this.#isMemoryShort = true;
+    this.#pump();
+  }
+
+  /** Begins what may begin; reads on when everything that has arrived is begun. */
+  #pump(): void {
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    try {
+      while (!this.#isClosed && this.#hasRoom()) {
+        const frame = this.#held ?? this.#frames.next();
+        this.#held = undefined;
+        if (frame === undefined) break;
+        const isSerial = this.#processor.isSerial(frame);
+        if (isSerial && this.#serialInFlight > 0) {
+          this.#held = frame;
+          break;
+        }
+        this.#begin(frame, isSerial);
+      }
+    } catch (error) {
+      this.close(error instanceof Error ? error : new Error('a request could not be read', { cause: error }));
+    } finally {
+      this.#isPumping = false;
+    }
+    this.#readOrPause();
+  }
+
+  #hasRoom(): boolean {
+    const { maxRequestsInFlight, maxRequestBytesInFlight, maxUnsentResponseBytes } = this.#limits;
+    return (
+      this.#pending.length < maxRequestsInFlight &&
+      this.#requestBytesInFlight < maxRequestBytesInFlight &&
+      this.#finishedResponseBytes + this.#stream.unsentBytes <= maxUnsentResponseBytes
+    );
+  }
+
+  #readOrPause(): void {
+    if (this.#isClosed) return;
+    const pause = this.#held !== undefined || this.#isMemoryShort || !this.#hasRoom();
+    if (pause === this.#isPaused) return;
+    this.#isPaused = pause;
+    if (pause) this.#stream.pause();
+    else this.#stream.resume();
+  }
+
+  #begin(frame: Uint8Array, isSerial: boolean): void {
+    const pending: Pending = {
+      requestBytes: frame.length + 4,
+      isSerial,
+      response: undefined,
+      responseBytes: 0,
+      isDone: false,
+    };
+    this.#pending.push(pending);
+    this.#requestBytesInFlight += pending.requestBytes;
+    if (isSerial) this.#serialInFlight += 1;
+    this.#processor.process(frame, this.info, this.#gone.signal).then(
+      (response) => {
+        this.#finish(pending, response);
+      },
+      (error: unknown) => {
+        this.close(error instanceof Error ? error : new Error('a request failed', { cause: error }));
+      },
+    );
+  }
+
+  #finish(pending: Pending, response: readonly Uint8Array[] | undefined): void {
+    if (this.#isClosed) return;
+    pending.isDone = true;
+    if (response !== undefined) {
+      for (const piece of response) pending.responseBytes += piece.length;
+      pending.response = [sizePrefix(pending.responseBytes), ...response];
+      this.#finishedResponseBytes += pending.responseBytes;
+    }
+    if (this.#pending[0] === pending) this.#sendFinished();
+    this.#pump();
+  }
+
+  #sendFinished(): void {
+    const pieces: Uint8Array[] = [];
+    let count = 0;
+    for (const { isDone, isSerial, requestBytes, response, responseBytes } of this.#pending) {
+      if (!isDone) break;
+      count += 1;
+      if (isSerial) this.#serialInFlight -= 1;
+      this.#requestBytesInFlight -= requestBytes;
+      this.#finishedResponseBytes -= responseBytes;
+      this.#memory.release(requestBytes);
+      if (response !== undefined) for (const piece of response) pieces.push(piece);
+    }
+    this.#pending.splice(0, count);
+    this.#stream.write(pieces);
+  }
+
+  #end(error: Error | undefined): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#memory.leave(this);
+    const held = this.#held === undefined ? 0 : this.#held.length + 4;
+    this.#memory.release(this.#requestBytesInFlight + this.#frames.bufferedBytes + held);
+    this.#pending.length = 0;
+    this.#held = undefined;
+    const reason = this.#failure ?? error;
+    this.#gone.abort(reason ?? new Error('the client has closed the connection'));
+    this.#onClosed(this, reason);
+  }
+}
+
+function sizePrefix(size: number): Uint8Array {
+  const prefix = Buffer.allocUnsafe(4);
+  prefix.writeInt32BE(size);
+  return prefix;
+}
