@@ -7,9 +7,9 @@ import type { RequestMemory, RequestMemoryHolder } from './request-memory.ts';
 /** Works on requests. */
 export interface RequestProcessor {
   /**
-   * Begins to work on a request, before it returns, in the order of the calls. Resolves with the response (the payload of
-   * its frame, in pieces), or `undefined` when there is none (`acks=0`). Whatever it throws, or rejects with, closes the
-   * connection.
+   * Begins to work on a request, before it returns, in the order of the calls. Resolves with the frame of the response in
+   * pieces, its size in front, or with `undefined` when there is none (`acks=0`). Whatever it throws, or rejects with,
+   * closes the connection.
    */
   process(
     frame: Uint8Array,
@@ -215,7 +215,7 @@ export class KafkaConnection implements RequestMemoryHolder {
     pending.isDone = true;
     if (response !== undefined) {
       for (const piece of response) pending.responseBytes += piece.length;
-      pending.response = [sizePrefix(pending.responseBytes), ...response];
+      pending.response = response;
       this.#finishedResponseBytes += pending.responseBytes;
     }
     if (this.#pending[0] === pending) this.#sendFinished();
@@ -250,10 +250,4 @@ export class KafkaConnection implements RequestMemoryHolder {
     this.#gone.abort(reason ?? new Error('the client has closed the connection'));
     this.#onClosed(this, reason);
   }
-}
-
-function sizePrefix(size: number): Uint8Array {
-  const prefix = Buffer.allocUnsafe(4);
-  prefix.writeInt32BE(size);
-  return prefix;
 }
