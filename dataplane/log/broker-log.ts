@@ -406,6 +406,13 @@ export class BrokerLog {
     return this.#served(topicId, partition).partition.logStart;
   }
 
+  /** A partition that is served here; `undefined`: it is not. Asking for one that is being acquired lets it go first. */
+  served(topicId: string, partition: number): Served | undefined {
+    const served = this.#log?.served(topicId, partition);
+    if (served === undefined) this.#log?.askFor(topicId, partition);
+    return served;
+  }
+
   #served(topicId: string, partition: number): Served {
     const served = this.#log?.served(topicId, partition);
     if (served === undefined) {
