@@ -8,3 +8,20 @@ export interface TopicSettings {
   readonly timestampBeforeMaxMs: number;
   readonly timestampAfterMaxMs: number;
 }
+
+const known = new WeakMap<Configs, TopicSettings>();
+
+/** Computed once for each version of a topic's configs. */
+export function topicSettings(configs: Configs): TopicSettings {
+  let settings = known.get(configs);
+  if (settings === undefined) {
+    settings = {
+      maxMessageBytes: Number(configs['max.message.bytes'] ?? 1_048_588),
+      logAppendTime: configs['message.timestamp.type'] === 'LogAppendTime',
+      timestampBeforeMaxMs: Number(configs['message.timestamp.before.max.ms'] ?? Infinity),
+      timestampAfterMaxMs: Number(configs['message.timestamp.after.max.ms'] ?? 3_600_000),
+    };
+    known.set(configs, settings);
+  }
+  return settings;
+}
