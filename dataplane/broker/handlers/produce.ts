@@ -24,6 +24,12 @@ interface Appended {
   readonly leader?: PartitionLeader | undefined;
 }
 
+export interface ProduceDependencies {
+  readonly log: BrokerLog;
+  readonly directory: PartitionDirectory;
+  readonly runtime: Runtime;
+}
+
 const firstVersionWithTopicIds = 13;
 
 /**
@@ -31,11 +37,7 @@ const firstVersionWithTopicIds = 13;
  * in which the requests of a connection arrived. `acks` 0, 1 and -1 mean the same: a record is acknowledged when it is
  * durable in the object store. With `acks=0` there is no response, and an error closes the connection, as in Kafka.
  */
-export function produceHandler(dependencies: {
-  readonly log: BrokerLog;
-  readonly directory: PartitionDirectory;
-  readonly runtime: Runtime;
-}): Handler<typeof produce> {
+export function produceHandler(dependencies: ProduceDependencies): Handler<typeof produce> {
   const { runtime } = dependencies;
   const retained = new RetainedBytes();
   return async (request, context) => {
@@ -105,7 +107,7 @@ function requestRefusal({
 }
 
 async function append(
-  { log, directory }: { readonly log: BrokerLog; readonly directory: PartitionDirectory },
+  { log, directory, runtime }: ProduceDependencies,
   produced: {
     readonly topic: NamedTopic | undefined;
     readonly index: number;
@@ -120,14 +122,17 @@ async function append(
   const access = directory.find({ topic, byId, partition: index, currentLeaderEpoch: -1 });
   if (access.kind === 'refused') return { ...failed(index, access.error, null), leader: access.leader };
   const settings = topicSettings(access.topic.topic.configs);
-  const problem = checkProducedRecords(records, { settings, isInternal: access.topic.topic.internal, context });
-  if (problem !== undefined) return failed(index, problem.error, problem.message, problem.recordErrors);
+  if (access.topic.topic.internal)
+    return failed(index, 'INVALID_TOPIC_EXCEPTION', `${access.topic.name} is written by brokers only`);
+  const nowMs = runtime.wallMs();
+  const checked = checkProducedRecords(records, { settings, apiVersion: context.apiVersion, nowMs });
+  if ('error' in checked) return failed(index, checked.error, checked.message);
   try {
     const { baseOffset, logAppendTimeMs, logStartOffset } = await log.append(
       access.topic.topic.topicId,
       index,
       retained.keep(records ?? new Uint8Array(0), requestRecordBytes),
-      { logAppendTime: settings.logAppendTime, maxMessageBytes: settings.maxMessageBytes },
+      { logAppendTime: settings.logAppendTime, maxMessageBytes: settings.maxMessageBytes, headers: [checked] },
     );
     return {
       response: { index, errorCode: kafkaErrors.NONE.code, baseOffset, logAppendTimeMs, logStartOffset },
@@ -145,7 +150,6 @@ function failed(
   index: number,
   error: KafkaErrorName,
   errorMessage: string | null,
-  recordErrors: PartitionResponse['recordErrors'] = [],
 ): Appended {
   return {
     response: {
@@ -154,7 +158,6 @@ function failed(
       baseOffset: -1,
       logAppendTimeMs: -1,
       logStartOffset: -1,
-      recordErrors,
       errorMessage,
     },
   };
