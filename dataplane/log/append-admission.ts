@@ -21,6 +21,8 @@ export interface AppendOptions {
   readonly logAppendTime?: boolean | undefined;
   /** Kafka's `max.message.bytes` of the topic. */
   readonly maxMessageBytes?: number | undefined;
+  /** What `parseBatches` has said of the bytes, CRCs verified: a caller that has looked need not be the second one to. */
+  readonly headers?: readonly BatchHeader[] | undefined;
 }
 
 export interface AppendResult {
@@ -140,7 +142,7 @@ export class AppendAdmission {
     const limit = options.maxMessageBytes ?? this.#context.options.maxMessageBytes;
     let headers: readonly BatchHeader[];
     try {
-      headers = parseBatches(bytes, { verifyCrc: true });
+      headers = options.headers ?? parseBatches(bytes, { verifyCrc: true });
     } catch (error) {
       if (error instanceof RecordBatchError)
         throw new LogError('CORRUPT_MESSAGE', error.message, { cause: error });
