@@ -9,7 +9,6 @@ export class TcpStream implements ByteStream {
   constructor(socket: Socket) {
     this.#socket = socket;
     this.remoteAddress = socket.remoteAddress ?? 'unknown';
-    socket.setNoDelay(true);
     socket.setKeepAlive(true, 60_000);
   }
 
@@ -28,6 +27,7 @@ export class TcpStream implements ByteStream {
     socket.once('close', () => {
       events.closed(failure);
     });
+    socket.resume();
   }
 
   write(pieces: readonly Uint8Array[]): void {

@@ -1,0 +1,13 @@
+import type { ByteStream } from './byte-stream.ts';
+
+/** A listener of a broker: where connections come from. TCP (`tcp-acceptor.ts`), or simulated. */
+export interface Acceptor {
+  /** The listener's name, as in `BrokerEntry.listeners`. */
+  readonly name: string;
+  /** `host:port` that clients are told. */
+  readonly advertised: string;
+  /** Hands connections over from now on, also those that have waited. Called once. */
+  accept(onConnection: (stream: ByteStream) => void): void;
+  /** Takes no further connections. Those that were handed over stay. */
+  close(): Promise<void>;
+}

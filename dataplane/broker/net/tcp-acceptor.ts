@@ -1,0 +1,94 @@
+import { createServer } from 'node:net';
+import type { Server, Socket } from 'node:net';
+import type { Acceptor } from './acceptor.ts';
+import type { ByteStream } from './byte-stream.ts';
+import { TcpStream } from './tcp-stream.ts';
+
+export interface TcpListenerOptions {
+  readonly name: string;
+  /** The address to listen on; `0.0.0.0` or `::` for all. */
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** What clients are told instead of `host` and `port`, where they reach the broker by another address. */
+  readonly advertisedHost?: string | undefined;
+  readonly advertisedPort?: number | undefined;
+}
+
+/** The port is taken, the address is not this machine's, or we may not listen there. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError';
+}
+
+/** Connections wait here until the broker can serve them. */
+const maxWaiting = 1_000;
+
+/**
+ * Listens; connections are accepted at once and wait until {@link Acceptor.accept}.
+ *
+ * @throws ListenError
+ */
+export async function listenTcp(options: TcpListenerOptions): Promise<Acceptor & { readonly port: number }> {
+  const waiting: Socket[] = [];
+  let onConnection: ((stream: ByteStream) => void) | undefined;
+  const server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
+    // Before anybody listens to it: a reset must not end the process.
+    socket.on('error', () => undefined);
+    if (onConnection !== undefined) handOver(socket, onConnection);
+    else if (waiting.length < maxWaiting) waiting.push(socket);
+    else socket.destroy();
+  });
+  const port = await listening(server, options);
+  const host = options.advertisedHost ?? (isWildcard(options.host) ? 'localhost' : options.host);
+  return {
+    name: options.name,
+    port,
+    advertised: `${host.includes(':') ? `[${host}]` : host}:${options.advertisedPort ?? port}`,
+    accept(take) {
+      onConnection = take;
+      for (const socket of waiting.splice(0)) handOver(socket, take);
+    },
+    close() {
+      for (const socket of waiting.splice(0)) socket.destroy();
+      onConnection = (stream) => {
+        stream.destroy();
+      };
+      // Its callback comes when the last connection has ended; the port is given back at once.
+      server.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+function handOver(socket: Socket, take: (stream: ByteStream) => void): void {
+  if (socket.destroyed) return;
+  take(new TcpStream(socket));
+}
+
+function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || host === '::' || host === '';
+}
+
+async function listening(server: Server, { host, port, name }: TcpListenerOptions): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      reject(new ListenError(`listener ${name}: ${describe(error, host, port)}`, { cause: error }));
+    });
+    server.listen({ host, port, backlog: 1_024 }, resolve);
+  });
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : port;
+}
+
+function describe(error: NodeJS.ErrnoException, host: string, port: number): string {
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return `port ${port} of ${host} is taken by another process; stop it, or choose another port`;
+    case 'EADDRNOTAVAIL':
+      return `${host} is no address of this machine`;
+    case 'EACCES':
+      return `this user may not listen on port ${port} of ${host}; ports from 1024 on need no rights`;
+    default:
+      return `cannot listen on ${host}:${port}: ${error.message}`;
+  }
+}
