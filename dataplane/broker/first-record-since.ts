@@ -32,7 +32,7 @@ export async function firstRecordSince(
   const since = await log.offsetForTimestamp(topicId, partition, timestampMs, signal);
   if (since === undefined) return undefined;
   // In a batch that began before the log start the record may lie before it too: then the search goes on behind it.
-  for (let { offset } = since; ; ) {
+  for (let { offset } = since; ;) {
     const { pieces } = await log.read(topicId, partition, offset, 1, signal);
     const bytes = pieces[0];
     if (bytes === undefined) return undefined;
@@ -52,8 +52,15 @@ async function firstInBatch(
 ): Promise<{ readonly offset: number; readonly timestampMs: number } | undefined> {
   const codec = codecOfAttributes(header.attributes);
   if (codec === undefined)
-    throw new LogError('CORRUPT_LOG', `the batch at offset ${header.baseOffset} has an unknown compression codec`);
-  const data = await decompressAsync(codec, bytes.subarray(batchOverheadBytes, header.sizeBytes), maxDataBytes);
+    throw new LogError(
+      'CORRUPT_LOG',
+      `the batch at offset ${header.baseOffset} has an unknown compression codec`,
+    );
+  const data = await decompressAsync(
+    codec,
+    bytes.subarray(batchOverheadBytes, header.sizeBytes),
+    maxDataBytes,
+  );
   const cursor = new RecordCursor(header, data);
   while (cursor.next()) {
     const { offset, timestampMs } = cursor;

@@ -43,7 +43,11 @@ const minDataBytes = 16 * 1024 * 1024;
  */
 export function checkProducedRecords(
   records: Uint8Array | null,
-  { settings, apiVersion, nowMs }: {
+  {
+    settings,
+    apiVersion,
+    nowMs,
+  }: {
     readonly settings: TopicSettings;
     readonly apiVersion: number;
     /** Of the wall clock. */
@@ -73,12 +77,18 @@ function headerProblem(
   apiVersion: number,
 ): RecordsProblem | undefined {
   if (baseOffset !== 0) {
-    return { error: 'INVALID_RECORD', message: `the base offset of a produced batch is 0, this one has ${baseOffset}` };
+    return {
+      error: 'INVALID_RECORD',
+      message: `the base offset of a produced batch is 0, this one has ${baseOffset}`,
+    };
   }
   if (isControl(attributes))
     return { error: 'INVALID_RECORD', message: 'clients cannot write control records' };
   if (isTransactional(attributes)) {
-    return { error: 'INVALID_TXN_STATE', message: 'transactions are not built yet: produce without a transactional id' };
+    return {
+      error: 'INVALID_TXN_STATE',
+      message: 'transactions are not built yet: produce without a transactional id',
+    };
   }
   if (sizeBytes > maxMessageBytes) {
     return {

@@ -16,7 +16,11 @@ export class RequestRefused extends Error {
 
 /** Features of the cluster as ApiVersions tells them (KIP-584). */
 export interface Features {
-  readonly supported: readonly { readonly name: string; readonly minVersion: number; readonly maxVersion: number }[];
+  readonly supported: readonly {
+    readonly name: string;
+    readonly minVersion: number;
+    readonly maxVersion: number;
+  }[];
   readonly finalized: readonly { readonly name: string; readonly level: number }[];
   readonly epoch: number;
 }

@@ -28,7 +28,8 @@ export type FetchTarget =
     }
   | {
       readonly kind: 'error';
-      readonly error: 'FETCH_SESSION_ID_NOT_FOUND' | 'INVALID_FETCH_SESSION_EPOCH' | 'FETCH_SESSION_TOPIC_ID_ERROR';
+      readonly error:
+        'FETCH_SESSION_ID_NOT_FOUND' | 'INVALID_FETCH_SESSION_EPOCH' | 'FETCH_SESSION_TOPIC_ID_ERROR';
     };
 
 export class FetchSession {

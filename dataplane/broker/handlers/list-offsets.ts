@@ -38,7 +38,7 @@ export function listOffsetsHandler(dependencies: Dependencies): Handler<typeof l
       partitions: await Promise.all(
         partitions.map((partition) =>
           replicaId >= 0
-            ? failed(partition.partitionIndex, kafkaErrors.INVALID_REQUEST.code)
+            ? Promise.resolve(failed(partition.partitionIndex, kafkaErrors.INVALID_REQUEST.code))
             : listPartition(dependencies, name, partition, context.signal),
         ),
       ),

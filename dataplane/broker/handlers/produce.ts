@@ -132,7 +132,11 @@ async function append(
       access.topic.topic.topicId,
       index,
       retained.keep(records ?? new Uint8Array(0), requestRecordBytes),
-      { logAppendTime: settings.logAppendTime, maxMessageBytes: settings.maxMessageBytes, headers: [checked] },
+      {
+        logAppendTime: settings.logAppendTime,
+        maxMessageBytes: settings.maxMessageBytes,
+        headers: [checked],
+      },
     );
     return {
       response: { index, errorCode: kafkaErrors.NONE.code, baseOffset, logAppendTimeMs, logStartOffset },
@@ -146,11 +150,7 @@ async function append(
   }
 }
 
-function failed(
-  index: number,
-  error: KafkaErrorName,
-  errorMessage: string | null,
-): Appended {
+function failed(index: number, error: KafkaErrorName, errorMessage: string | null): Appended {
   return {
     response: {
       index,

@@ -85,7 +85,7 @@ export class Connections {
   close(reason: Error): void {
     this.#isClosed = true;
     this.#idleCheck?.();
-    for (const connection of [...this.#open]) connection.close(reason);
+    for (const connection of this.#open) connection.close(reason);
   }
 
   #take(stream: ByteStream, listener: string): void {
@@ -134,7 +134,7 @@ export class Connections {
     const { maxIdleMs } = this.#options;
     return this.#runtime.after(maxIdleMs / 10, () => {
       const sinceMs = this.#runtime.monotonicMs() - maxIdleMs;
-      for (const connection of [...this.#open]) {
+      for (const connection of this.#open) {
         if (connection.lastActivityMs < sinceMs)
           connection.close(new Error(`idle for more than ${maxIdleMs} ms (connections.max.idle.ms)`));
       }

@@ -1,7 +1,7 @@
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { ConnectionInfo } from '../request-context.ts';
 import type { ByteStream } from './byte-stream.ts';
-import { FrameReader } from './frame-reader.ts';
+import { FrameReader } from '../../protocol/frame-reader.ts';
 import type { RequestMemory, RequestMemoryHolder } from './request-memory.ts';
 
 /** Works on requests. */

@@ -13,7 +13,7 @@ const sizeBytes = 4;
  * ```
  *
  * Memory follows the bytes that have arrived, never the size that was announced. A frame within one chunk is a view of it:
- * who keeps a small part of it for long copies that (see `retained-bytes.ts`). One that spans chunks is put together when
+ * who keeps a small part of it for long copies that. One that spans chunks is put together when
  * its last byte is there.
  */
 export class FrameReader {
@@ -50,7 +50,7 @@ export class FrameReader {
       const size = this.#takeInt32();
       if (size < 0 || size > this.#maxFrameBytes) {
         throw new FrameError(
-          `a request of ${size} bytes was announced; socket.request.max.bytes allows 0 to ${this.#maxFrameBytes}`,
+          `a request of ${size} bytes was announced, allowed are 0 to ${this.#maxFrameBytes} (socket.request.max.bytes)`,
         );
       }
       this.#frameBytes = size;
