@@ -4,9 +4,10 @@ import type { Command, CommandIo, ExitCode } from './command.ts';
 import { firnVersion } from './firn-version.ts';
 import { logCommand } from './log.ts';
 import { probeCommand } from './probe.ts';
+import { upCommand } from './up.ts';
 
 /** Every subcommand, in the order of `firn --help`. */
-const commands: readonly Command[] = [logCommand, probeCommand];
+const commands: readonly Command[] = [upCommand, logCommand, probeCommand];
 
 /** Runs `firn` with the given words and resolves to its exit code. */
 export async function runFirn(
