@@ -117,15 +117,21 @@ class DecoderCompiler {
     if (type.kind === 'struct') {
       if (!nullable) return this.#value(type, flexible, path, end);
       const result = source.name('s');
-      source.line(`if (${end} - p < 1) ${this.#fail('truncated', path, 'p', '1', end)}`);
+      const present = this.#structMarker(field.place === 'tagged', path, end);
       source.line(`let ${result} = null;`);
-      // Any negative byte is null, as in Kafka.
-      source.line(`if (b[p++] < 128) {`);
+      source.line(`if (${present}) {`);
       source.line(`${result} = ${this.#value(type, flexible, path, end)};`);
       source.line('}');
       return result;
     }
     return this.#lengthPrefixed(type, flexible, nullable, path, end);
+  }
+
+  /** Source text: whether a nullable struct is there. Inline any negative byte is null; tagged, the varint 0. */
+  #structMarker(tagged: boolean, path: FieldPath, end: string): string {
+    if (tagged) return `${this.#unsignedVarint(path, end, '')} > 0`;
+    this.source.line(`if (${end} - p < 1) ${this.#fail('truncated', path, 'p', '1', end)}`);
+    return 'b[p++] < 128';
   }
 
   /** A value without a null of its own: an element of an array, or a struct that is there. */

@@ -138,7 +138,7 @@ class EncoderCompiler {
     const { type, flexible, nullable } = field;
     if (nullable) {
       source.line(`if (${value} === null) {`);
-      source.line(nullText(type, flexible, w));
+      source.line(nullText(field, w));
       source.line('} else {');
     }
     if (type.kind === 'struct' && nullable) source.line(`${w}.byte(1);`);
@@ -325,8 +325,9 @@ function lengthText(length: string, flexible: boolean, w: string): string {
   return flexible ? `${w}.unsignedVarint(${length} + 1);` : `${w}.int32(${length});`;
 }
 
-function nullText(type: FieldType, flexible: boolean, w: string): string {
-  if (type.kind === 'struct') return `${w}.byte(255);`;
+function nullText({ type, flexible, place }: FieldLayout, w: string): string {
+  // Structs have a marker of one byte; as tagged fields, one that is a varint.
+  if (type.kind === 'struct') return `${w}.byte(${place === 'tagged' ? 0 : 255});`;
   if (flexible) return `${w}.unsignedVarint(0);`;
   return type.kind === 'string' ? `${w}.int16(-1);` : `${w}.int32(-1);`;
 }

@@ -1,10 +1,10 @@
 /**
  * Real servers that tests run against: found in, or installed into, a cache folder outside the checkout, keyed by
- * version. Installing uses the ordinary clients of public registries (go, pip) and nothing else.
+ * version. Installing uses the ordinary clients of public registries (go, pip, mvn) and nothing else.
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -42,6 +42,22 @@ export const realParts = {
       ];
       await run(path.join(folder, 'bin/python'), pip);
     },
+  },
+  /** The jars of Kafka's own codecs; the JDK runs e2e/java over them. */
+  kafkaCodec: {
+    folder: 'kafka-codec-4.3.1',
+    executable: 'jars',
+    toolchain: ['javac', '-version'],
+    install: (folder) =>
+      installJars(folder, [
+        'org.apache.kafka:kafka-clients:4.3.1',
+        'org.apache.kafka:kafka-group-coordinator:4.3.1',
+        'com.fasterxml.jackson.core:jackson-databind:2.21.2',
+        'com.fasterxml.jackson.core:jackson-core:2.21.2',
+        'com.fasterxml.jackson.core:jackson-annotations:2.21',
+        'org.slf4j:slf4j-api:1.7.36',
+        'org.slf4j:slf4j-nop:1.7.36',
+      ]),
   },
 } as const satisfies Record<string, RealPart>;
 
@@ -139,6 +155,24 @@ function goPart(folder: string, executable: string, module: string): RealPart {
         maxBuffer: 64 * 1024 * 1024,
       }),
   };
+}
+
+/** Exactly these artifacts, without what they depend on, into `folder/jars`. */
+async function installJars(folder: string, artifacts: readonly string[]): Promise<void> {
+  const dependencies = artifacts.map((artifact) => {
+    const [groupId, artifactId, version] = artifact.split(':');
+    return `<dependency><groupId>${groupId}</groupId><artifactId>${artifactId}</artifactId><version>${version}</version></dependency>`;
+  });
+  const project = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+<modelVersion>4.0.0</modelVersion>
+<groupId>firn</groupId><artifactId>jars</artifactId><version>1</version><packaging>pom</packaging>
+<dependencies>${dependencies.join('\n')}</dependencies>
+</project>
+`;
+  const pom = path.join(folder, 'pom.xml');
+  await writeFile(pom, project);
+  const copy = ['-DexcludeTransitive=true', `-DoutputDirectory=${path.join(folder, 'jars')}`];
+  await run('mvn', ['--batch-mode', '--quiet', '--file', pom, 'dependency:copy-dependencies', ...copy]);
 }
 
 /**

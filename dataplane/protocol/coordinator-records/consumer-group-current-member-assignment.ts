@@ -5,7 +5,7 @@ import type { KeyOf, ValueOf } from './coordinator-record.ts';
 const topicPartitions = {
   topicId: uuid(),
   partitions: array(int32()),
-  assignmentEpochs: array(int32(), { nullable: '0+', default: null, tag: 0 }),
+  assignmentEpochs: array(int32(), { nullable: '0+', tag: 0 }),
 };
 
 export const consumerGroupCurrentMemberAssignmentRecord = defineCoordinatorRecord({

@@ -20,6 +20,8 @@ export const consumerGroupMemberMetadataRecord = defineCoordinatorRecord({
     subscribedTopicRegex: string({ nullable: '0+' }),
     rebalanceTimeoutMs: int32({ default: -1 }),
     serverAssignor: string({ nullable: '0+' }),
+    // Null for a member of the new protocol, said explicitly: Kafka's classes take a missing one for the empty struct,
+    // whatever the definition says.
     classicMemberMetadata: struct(
       {
         sessionTimeoutMs: int32(),
@@ -28,7 +30,7 @@ export const consumerGroupMemberMetadataRecord = defineCoordinatorRecord({
           metadata: bytes(),
         }),
       },
-      { nullable: '0+', default: null, tag: 0 },
+      { nullable: '0+', tag: 0 },
     ),
   },
 });
