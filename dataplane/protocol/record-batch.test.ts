@@ -12,6 +12,7 @@ import {
   readBatchHeader,
   RecordBatchError,
   setLogAppendTime,
+  setMaxTimestamp,
   type RecordBatchErrorCode,
 } from './record-batch.ts';
 
@@ -142,6 +143,14 @@ test('log append time sets attribute and max timestamp under a new, valid CRC', 
   });
 });
 
+test('a max timestamp that is set leaves a valid CRC, and the times of the records count again', () => {
+  const bytes = Buffer.concat([literal, literal]);
+  setLogAppendTime(bytes, 80, 5);
+  setMaxTimestamp(bytes, 80, 1_700_000_000_001);
+  assert.deepEqual(bytes, Buffer.concat([literal, literal]));
+  assert.equal(parseBatches(bytes, { verifyCrc: true }).length, 2);
+});
+
 test('sequences wrap after 2^31 - 1', () => {
   assert.equal(lastSequence({ baseSequence: 5, lastOffsetDelta: 3 }), 8);
   assert.equal(lastSequence({ baseSequence: 2 ** 31 - 1, lastOffsetDelta: 0 }), 2 ** 31 - 1);
@@ -242,7 +251,8 @@ test('refuses numbers that would be rounded', () => {
   ] as const) {
     for (const value of [2n ** 53n, 2n ** 53n + 1n, 2n ** 63n - 1n, -(2n ** 53n), -(2n ** 63n)]) {
       const batch = changed((bytes) => bytes.writeBigInt64BE(value, position));
-      refused(batch, 'INVALID', new RegExp(`${name} is beyond`));
+      const code = name.endsWith('timestamp') ? 'INVALID_TIMESTAMP' : 'INVALID';
+      refused(batch, code, new RegExp(`${name} is beyond`));
     }
   }
 });

@@ -55,14 +55,19 @@ const lastCompressionCodec = 4;
 export type RecordBatchErrorCode =
   /** The bytes end inside a batch. */
   | 'TRUNCATED'
-  /** The CRC does not match, or the compressed bytes are not what their codec writes. */
+  /** The CRC does not match. */
   | 'CORRUPT'
   /** Message format v0 or v1, or something that is no batch. */
   | 'UNSUPPORTED_MAGIC'
   | 'UNSUPPORTED_COMPRESSION'
   /** Decompressed, the records have more bytes than the reader allows. */
   | 'TOO_LARGE'
-  /** Fields that contradict one another, or a value beyond what this code can hold (2^53). */
+  /** A time that this code cannot hold (±2^53 ms). Nanoseconds taken for milliseconds look like that. */
+  | 'INVALID_TIMESTAMP'
+  /**
+   * Fields that contradict one another, another value beyond ±2^53, or records that are not what the header, or the
+   * codec, says.
+   */
   | 'INVALID';
 
 export class RecordBatchError extends Error {
@@ -99,7 +104,7 @@ export function lastSequence(header: {
  * Reads the header of the batch that starts at `position`; the batch may reach beyond `bytes`. Checks what makes the
  * numbers usable (magic, size, 2^53), not that they agree with one another: see {@link parseBatches}.
  *
- * @throws RecordBatchError TRUNCATED, UNSUPPORTED_MAGIC, INVALID
+ * @throws RecordBatchError TRUNCATED, UNSUPPORTED_MAGIC, INVALID_TIMESTAMP, INVALID
  */
 export function readBatchHeader(bytes: Uint8Array, position: number): BatchHeader {
   const available = bytes.length - position;
@@ -137,8 +142,8 @@ export function readBatchHeader(bytes: Uint8Array, position: number): BatchHeade
     crc: readInt32(bytes, position + 17) >>> 0,
     attributes: readUint16(bytes, position + 21),
     lastOffsetDelta: readInt32(bytes, position + 23),
-    baseTimestampMs: readSafeInt64(bytes, position + 27, position, 'base timestamp'),
-    maxTimestampMs: readSafeInt64(bytes, position + 35, position, 'max timestamp'),
+    baseTimestampMs: readSafeInt64(bytes, position + 27, position, 'base timestamp', 'INVALID_TIMESTAMP'),
+    maxTimestampMs: readSafeInt64(bytes, position + 35, position, 'max timestamp', 'INVALID_TIMESTAMP'),
     producerId: readSafeInt64(bytes, position + 43, position, 'producer id'),
     producerEpoch: (readUint16(bytes, position + 51) << 16) >> 16,
     baseSequence: readInt32(bytes, position + 53),
@@ -277,13 +282,19 @@ function readInt32(bytes: Uint8Array, position: number): number {
 }
 
 /** A signed 64-bit integer as a number, refused when a number cannot hold it exactly. */
-function readSafeInt64(bytes: Uint8Array, position: number, batchPosition: number, field: string): number {
+function readSafeInt64(
+  bytes: Uint8Array,
+  position: number,
+  batchPosition: number,
+  field: string,
+  code: RecordBatchErrorCode = 'INVALID',
+): number {
   const high = readInt32(bytes, position);
   const low = readInt32(bytes, position + 4) >>> 0;
   const value = high * 2 ** 32 + low;
   // The sum is rounded only when it lies beyond the safe range, and is never rounded back into it.
   if (!Number.isSafeInteger(value)) {
-    throw new RecordBatchError('INVALID', batchPosition, `its ${field} is beyond ±2^53`);
+    throw new RecordBatchError(code, batchPosition, `its ${field} is beyond ±2^53`);
   }
   return value;
 }

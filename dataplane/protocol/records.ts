@@ -109,7 +109,7 @@ export class RecordCursor implements RecordView {
   /**
    * Moves to the next record; false after the last, when also the bytes are used up.
    *
-   * @throws RecordBatchError INVALID
+   * @throws RecordBatchError INVALID, INVALID_TIMESTAMP
    */
   next(): boolean {
     const { bytes } = this;
@@ -128,7 +128,7 @@ export class RecordCursor implements RecordView {
     this.#recordEnd = end;
     this.#position++;
     const timestampMs = this.#header.baseTimestampMs + this.#varlong();
-    if (!Number.isSafeInteger(timestampMs)) throw this.#invalid(`the time ${timestampMs} is beyond ±2^53`);
+    if (!Number.isSafeInteger(timestampMs)) throw this.#invalidTimestamp(timestampMs);
     this.timestampMs = this.#appendTime ? this.#header.maxTimestampMs : timestampMs;
     this.offset = this.#header.baseOffset + this.#varint();
 
@@ -234,11 +234,16 @@ export class RecordCursor implements RecordView {
         // Rounded only when beyond 2^53, and never back into the safe range.
         const half = (low >>> 1) + middle * 2 ** 27 + high * 2 ** 55;
         const value = (low & 1) === 0 ? half : -half - 1;
-        if (!Number.isSafeInteger(value)) throw this.#invalid(`the time ${value} is beyond ±2^53`);
+        if (!Number.isSafeInteger(value)) throw this.#invalidTimestamp(value);
         return value;
       }
     }
     throw this.#invalid('a number has more than 64 bits');
+  }
+
+  #invalidTimestamp(value: number): RecordBatchError {
+    const what = `record ${this.#index}: its time, ${value}, is beyond ±2^53 ms`;
+    return new RecordBatchError('INVALID_TIMESTAMP', this.#batchPosition, what);
   }
 
   #invalid(what: string): RecordBatchError {

@@ -133,8 +133,8 @@ test('compressed bytes that are none, and those that hold too much, are told apa
   for (const codec of compressionCodecs) {
     await refused(compressed(batch, codec), 'TOO_LARGE', /more than 99999 bytes/, 99_999);
     if (codec === 'none') continue;
-    await refused(withRecords(batch, codec, Buffer.from('certainly not this')), 'CORRUPT', new RegExp(codec));
-    await refused(withRecords(batch, codec, Buffer.alloc(0)), 'CORRUPT', new RegExp(codec));
+    await refused(withRecords(batch, codec, Buffer.from('certainly not this')), 'INVALID', new RegExp(codec));
+    await refused(withRecords(batch, codec, Buffer.alloc(0)), 'INVALID', new RegExp(codec));
   }
   batch[22] = 5;
   await refused(batch, 'UNSUPPORTED_COMPRESSION', /codec 5/);

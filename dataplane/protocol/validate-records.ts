@@ -1,7 +1,6 @@
-import { codecOfAttributes, type CompressionCodec } from './compression/codec.ts';
-import { CompressionError } from './compression/compression-error.ts';
-import { decompressAsync, decompressTransient } from './compression/decompress.ts';
-import { batchAttributes, batchOverheadBytes, RecordBatchError, type BatchHeader } from './record-batch.ts';
+import { batchCodec, batchDataAsync, batchDataTransient, compressedData } from './batch-data.ts';
+import { lz4BlocksAreIndependent } from './compression/lz4-frame.ts';
+import { RecordBatchError, type BatchHeader } from './record-batch.ts';
 import { RecordCursor } from './records.ts';
 
 /** What a broker must know of the records of a batch it is about to append. */
@@ -23,8 +22,10 @@ export interface RecordsSummary {
  *
  * - as many records as the header says, nothing after the last, no length or count beyond what surrounds it, no header
  *   without a key;
- * - offset deltas 0, 1, 2, … Kafka writes a compressed batch anew when they are otherwise, and stores an uncompressed one as
- *   it is; we refuse both, as no client sends such a batch.
+ * - each record's fields as long as its length says. Kafka 4.3 checks that only where a batch is not compressed, and so
+ *   stores compressed batches that no client can read;
+ * - offset deltas 0, 1, 2, … Kafka 4.3 answers UNKNOWN_SERVER_ERROR to a compressed batch in which they are otherwise, and
+ *   stores an uncompressed one as it is; we refuse both, as no client sends such a batch.
  *
  * Timestamps are only summed up, since the rules are a topic's. Kafka compares *every record's* with
  * `message.timestamp.before.max.ms` and `.after.max.ms` (not those that are -1, and none when the topic has
@@ -36,7 +37,7 @@ export interface RecordsSummary {
  *
  * @param records what follows the header, decompressed
  * @param position where the batch starts in what was read, for errors
- * @throws RecordBatchError INVALID
+ * @throws RecordBatchError INVALID, INVALID_TIMESTAMP
  */
 export function validateRecords(header: BatchHeader, records: Uint8Array, position = 0): RecordsSummary {
   const cursor = new RecordCursor(header, records, position);
@@ -72,11 +73,12 @@ export function validateRecords(header: BatchHeader, records: Uint8Array, positi
 }
 
 /**
- * {@link validateRecords} for a batch as it came, compressed or not. What that costs beyond the records: decompression,
- * about 1 ms a MiB of data (`bench/records.bench.ts`), all of it at once on this thread, and `maxDataBytes` is what bounds it.
+ * {@link validateRecords} for a batch as it came, compressed or not. Beyond the records that costs decompression, about 1 ms
+ * a MiB of data (`bench/records.bench.ts`), all at once on this thread; `maxDataBytes` bounds it, whatever was sent.
  *
  * @param bytes the batch starts at `position`; its header is sound (`parseBatches`)
- * @throws RecordBatchError INVALID, UNSUPPORTED_COMPRESSION; the cause says what the codec found
+ * @param maxDataBytes the most data to accept, decompressed
+ * @throws RecordBatchError INVALID, INVALID_TIMESTAMP, TOO_LARGE, UNSUPPORTED_COMPRESSION; the cause: what the codec found
  */
 export function validateBatch(
   header: BatchHeader,
@@ -84,14 +86,8 @@ export function validateBatch(
   position: number,
   maxDataBytes: number,
 ): RecordsSummary {
-  const compressed = compressedRecords(header, bytes, position);
-  const codec = codecOf(header, position);
-  let records: Uint8Array;
-  try {
-    records = decompressTransient(codec, compressed, maxDataBytes);
-  } catch (error) {
-    throw asBatchError(error, position);
-  }
+  const records = batchDataTransient(header, bytes, position, maxDataBytes);
+  assertReadableByAll(header, bytes, position);
   return validateRecords(header, records, position);
 }
 
@@ -102,31 +98,19 @@ export async function validateBatchAsync(
   position: number,
   maxDataBytes: number,
 ): Promise<RecordsSummary> {
-  const compressed = compressedRecords(header, bytes, position);
-  const codec = codecOf(header, position);
+  const codec = batchCodec(header, position);
   if (codec !== 'gzip' && codec !== 'zstd') return validateBatch(header, bytes, position, maxDataBytes);
-  let records: Uint8Array;
-  try {
-    records = await decompressAsync(codec, compressed, maxDataBytes);
-  } catch (error) {
-    throw asBatchError(error, position);
-  }
+  const records = await batchDataAsync(header, bytes, position, maxDataBytes);
   return validateRecords(header, records, position);
 }
 
-function compressedRecords(header: BatchHeader, bytes: Uint8Array, position: number): Uint8Array {
-  return bytes.subarray(position + batchOverheadBytes, position + header.sizeBytes);
-}
-
-function codecOf(header: BatchHeader, position: number): CompressionCodec {
-  const codec = codecOfAttributes(header.attributes);
-  if (codec !== undefined) return codec;
-  const id = header.attributes & batchAttributes.compressionMask;
-  throw new RecordBatchError('UNSUPPORTED_COMPRESSION', position, `compression codec ${id} is unknown`);
-}
-
-function asBatchError(error: unknown, position: number): unknown {
-  if (!(error instanceof CompressionError)) return error;
-  const code = error.code === 'TOO_LARGE' ? 'TOO_LARGE' : 'CORRUPT';
-  return new RecordBatchError(code, position, error.message, { cause: error });
+/** What we can read and Java's clients cannot must not get into a log. */
+function assertReadableByAll(header: BatchHeader, bytes: Uint8Array, position: number): void {
+  if (batchCodec(header, position) !== 'lz4') return;
+  if (lz4BlocksAreIndependent(compressedData(header, bytes, position))) return;
+  throw new RecordBatchError(
+    'INVALID',
+    position,
+    'its LZ4 blocks depend on one another, which Java clients cannot read: have the producer write independent blocks',
+  );
 }

@@ -49,6 +49,7 @@ export function decompressLz4(bytes: Buffer, output: OutputBuffer, maxBytes: num
     if (word === 0) break;
     const isStored = word >= stored;
     const blockBytes = isStored ? word - stored : word;
+    if (blockBytes === 0) throw corrupt('a block without bytes, which Kafka takes for the end');
     if (blockBytes > header.maxBlockBytes) {
       throw corrupt(
         `a block of ${blockBytes} bytes in a frame whose blocks have ${header.maxBlockBytes} at most`,
@@ -94,22 +95,23 @@ export function decompressLz4(bytes: Buffer, output: OutputBuffer, maxBytes: num
   if (header.contentChecksum) position += 4;
   if (position > bytes.length) throw truncated('the checksum of its content');
   if (position < bytes.length) throw corrupt(`${bytes.length - position} bytes follow the end of the frame`);
-  if (header.contentSize !== undefined && header.contentSize !== BigInt(size)) {
+  if (header.contentSize !== 0n && header.contentSize !== BigInt(size)) {
     throw corrupt(`the frame announces ${header.contentSize} bytes and has ${size}`);
   }
   return size;
 }
 
-/** Kafka's Java broker and clients cannot read a frame for which this is false: a broker that takes one stores poison. */
-export function lz4BlocksAreIndependent(bytes: Buffer): boolean {
-  return readHeader(bytes).blocksIndependent;
+/** Of a sound frame. Java's clients cannot read one for which this is false: a broker that takes it stores poison. */
+export function lz4BlocksAreIndependent(bytes: Uint8Array): boolean {
+  return ((bytes[4] ?? 0) & flags.blocksIndependent) !== 0;
 }
 
 interface FrameHeader {
   readonly blocksIndependent: boolean;
   readonly blockChecksum: boolean;
   readonly contentChecksum: boolean;
-  readonly contentSize: bigint | undefined;
+  /** 0: not given. */
+  readonly contentSize: bigint;
   readonly maxBlockBytes: number;
   /** Where the blocks start. */
   readonly end: number;
@@ -141,7 +143,7 @@ function readHeader(bytes: Buffer): FrameHeader {
     blocksIndependent: (flag & flags.blocksIndependent) !== 0,
     blockChecksum: (flag & flags.blockChecksum) !== 0,
     contentChecksum: (flag & flags.contentChecksum) !== 0,
-    contentSize: hasContentSize ? bytes.readBigUInt64LE(6) : undefined,
+    contentSize: hasContentSize ? bytes.readBigUInt64LE(6) : 0n,
     maxBlockBytes: 1 << (8 + 2 * blockSizeCode),
     end: checksumAt + 1,
   };
