@@ -63,6 +63,8 @@ export class KafkaConnection implements RequestMemoryHolder {
   readonly #gone = new AbortController();
   readonly #pending: Pending[] = [];
   #requestBytesInFlight = 0;
+  /** What is counted as ours in the memory of all requests: in flight, arriving, and waiting to be begun. */
+  #countedBytes = 0;
   #finishedResponseBytes = 0;
   #serialInFlight = 0;
   /** A whole request whose turn has not come. */
@@ -143,8 +145,13 @@ export class KafkaConnection implements RequestMemoryHolder {
     if (this.#isClosed) return;
     this.#lastActivityMs = this.#runtime.monotonicMs();
     this.#frames.push(chunk);
-    if (!this.#memory.take(this, chunk.length)) this.#isMemoryShort = true;
+    // What can be begun is no request that is still arriving.
     this.#pump();
+    if (this.#isClosed) return;
+    this.#countedBytes += chunk.length;
+    if (this.#memory.take(this, chunk.length)) return;
+    this.#isMemoryShort = true;
+    this.#readOrPause();
   }
 
   /** Begins what may begin; reads on when everything that has arrived is begun. */
@@ -231,6 +238,7 @@ export class KafkaConnection implements RequestMemoryHolder {
       if (isSerial) this.#serialInFlight -= 1;
       this.#requestBytesInFlight -= requestBytes;
       this.#finishedResponseBytes -= responseBytes;
+      this.#countedBytes -= requestBytes;
       this.#memory.release(requestBytes);
       if (response !== undefined) for (const piece of response) pieces.push(piece);
     }
@@ -242,8 +250,8 @@ export class KafkaConnection implements RequestMemoryHolder {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#memory.leave(this);
-    const held = this.#held === undefined ? 0 : this.#held.length + 4;
-    this.#memory.release(this.#requestBytesInFlight + this.#frames.bufferedBytes + held);
+    this.#memory.release(this.#countedBytes);
+    this.#countedBytes = 0;
     this.#pending.length = 0;
     this.#held = undefined;
     const reason = this.#failure ?? error;

@@ -40,8 +40,9 @@ export class RequestMemory {
   take(holder: RequestMemoryHolder, bytes: number): boolean {
     this.#usedBytes += bytes;
     if (this.#usedBytes <= this.#maxBytes) return true;
-    this.#waiting.add(holder);
     this.#evictIfStuck();
+    if (this.#usedBytes <= this.#maxBytes) return true;
+    this.#waiting.add(holder);
     return false;
   }
 
