@@ -1,16 +1,12 @@
-import { clusterKey } from '../../cluster/cluster-state.ts';
 import type { AnswerEvent, RequestEvent } from '../../store/simulated/observation.ts';
 import { parseManifestKey, parseSlotKey, parseTrimKey } from '../format/keys.ts';
+import { AmbushTools } from './ambush-tools.ts';
+import type { ChaosTools } from './ambush-tools.ts';
 import type { BrokerNode } from './broker-node.ts';
 import { askEnd } from './consumer.ts';
+import { deafOwner } from './deaf-owner.ts';
+import { LateAcquisition } from './late-acquisition.ts';
 import type { Simulation } from './simulation.ts';
-
-/** What an ambush needs of the rest of the chaos. */
-export interface AmbushTools {
-  readonly markDead: (node: BrokerNode) => void;
-  readonly inside: (node: BrokerNode, work: () => Promise<unknown> | undefined) => void;
-  readonly isOver: () => boolean;
-}
 
 /**
  * Situations that chance rarely brings about, and in which single rules of the protocol are all that protects the log:
@@ -20,10 +16,11 @@ export interface AmbushTools {
 export class Ambush {
   readonly #world: Simulation;
   readonly #tools: AmbushTools;
+  #isScheduled = false;
 
-  constructor(world: Simulation, tools: AmbushTools) {
+  constructor(world: Simulation, chaos: ChaosTools) {
     this.#world = world;
-    this.#tools = tools;
+    this.#tools = new AmbushTools(world, chaos);
   }
 
   start(): void {
@@ -75,14 +72,43 @@ export class Ambush {
     }
     for (let count = random.below(3); count > 0; count--) {
       this.#world.after(random.between(0, untilMs), () => {
-        if (!this.#tools.isOver()) this.#tools.inside(node, () => node.log.log?.housekeeping());
+        if (!this.#tools.isOver) this.#tools.inside(node, () => node.log.log?.housekeeping());
       });
     }
   }
 
+  /** One schedule at a time: they declare brokers dead, and each needs others alive. */
+  schedule(): void {
+    if (this.#isScheduled || this.#world.profile.ambushShare === 0) return;
+    const tools = this.#tools;
+    const candidates = tools.candidates().filter((node) => (node.log.log?.groups.length ?? 0) > 0);
+    if (candidates.length < 2) return;
+    const { random, time } = this.#world;
+    const node = random.pick(candidates);
+    const { sid } = node.log;
+    if (sid === undefined) return;
+    const foreign = tools.groups().filter(({ group }) => {
+      const owner = this.#world.checker.ownerOf(group.id);
+      return candidates.some((other) => other !== node && other.log.sid === owner);
+    });
+    const isDeaf = foreign.length === 0 || random.chance(0.4);
+    this.#isScheduled = true;
+    const play = isDeaf
+      ? deafOwner(this.#world, tools, node)
+      : new LateAcquisition(this.#world, tools, node, sid, random.pick(foreign)).play();
+    play.then(
+      () => {
+        this.#isScheduled = false;
+      },
+      (error: unknown) => {
+        time.fail(error);
+      },
+    );
+  }
+
   /** A client with old metadata asks the broker for the end of one of its partitions. */
   #ask(node: BrokerNode): void {
-    const groups = node.isAlive && !this.#tools.isOver() ? [...(node.log.log?.groups ?? [])] : [];
+    const groups = node.isAlive && !this.#tools.isOver ? [...(node.log.log?.groups ?? [])] : [];
     if (groups.length === 0) return;
     const { random } = this.#world;
     const { topicId, partition } = random.pick([...random.pick(groups).partitions.values()]);
@@ -90,31 +116,20 @@ export class Ambush {
   }
 
   #blind(node: BrokerNode, forMs: number): void {
-    const blind = this.#world.store.intercept(
-      { process: node.process.name, operation: 'get', key: clusterKey, times: Infinity },
-      { kind: 'request-lost' },
-    );
+    const blind = this.#tools.blind(node);
     this.#world.after(forMs, () => {
       blind.stop();
     });
   }
 
-  /** Somebody else than `node` flushes what it has taken over, and sweeps. */
   #sweepSoon(node: BrokerNode, withinMs: number): void {
-    const { random } = this.#world;
-    this.#world.after(random.between(0, withinMs), () => {
-      const others = this.#world.nodes.filter((other) => other !== node && other.isAlive);
-      if (others.length === 0 || this.#tools.isOver()) return;
-      const sweeper = random.pick(others);
-      this.#tools.inside(sweeper, async () => {
-        await sweeper.log.log?.housekeeping();
-        await sweeper.log.sweep();
-      });
+    this.#world.after(this.#world.random.between(0, withinMs), () => {
+      this.#tools.sweepElsewhere(node);
     });
   }
 
   #requested(event: RequestEvent): void {
-    if (event.operation !== 'put' || this.#tools.isOver()) return;
+    if (event.operation !== 'put' || this.#tools.isOver) return;
     const group = parseManifestKey(event.key)?.group;
     const node = this.#nodeOf(event);
     const { random, profile, store, checker } = this.#world;
@@ -135,7 +150,7 @@ export class Ambush {
   }
 
   #answered(event: AnswerEvent): void {
-    if (event.operation !== 'get' || event.answer !== 'found' || this.#tools.isOver()) return;
+    if (event.operation !== 'get' || event.answer !== 'found' || this.#tools.isOver) return;
     const sid = event.key.endsWith('/trim') ? parseTrimKey(event.key)?.sid : undefined;
     const { random, profile } = this.#world;
     if (sid === undefined || !random.chance(profile.ambushShare * 5)) return;
@@ -144,23 +159,27 @@ export class Ambush {
     if (taker === undefined || owner === undefined || taker === owner) return;
     // A taker sleeps after it has read the trim of a session that still trims.
     this.#world.note(`ambush: broker-${taker.id} has read the trim of broker-${owner.id}`);
-    const pauseMs = random.logBetween(5, 300);
+    const pauseMs = random.logBetween(20, 500);
     taker.process.pause(pauseMs);
+    this.#blind(owner, pauseMs);
+    const flushes = random.pick(['all', 'oldest'] as const);
     for (let count = 0; count < 3; count++) {
       this.#world.after(random.between(0, pauseMs), () => {
-        if (!this.#tools.isOver()) this.#trimNow(owner);
+        this.#trimNow(owner, flushes);
       });
     }
   }
 
-  /** Flushes the group that holds the trim back, and no other, so that the trim moves to a slot that others need. */
-  #trimNow(owner: BrokerNode): void {
+  /** Flushes the group that holds the trim back and no other, so that the trim moves to a slot that others need; or all. */
+  #trimNow(owner: BrokerNode, flushes: 'all' | 'oldest'): void {
     this.#tools.inside(owner, async () => {
       const { log } = owner.log;
       if (log === undefined) return;
       const needed = log.neededSlot();
-      const oldest = [...log.groups].find((group) => group.firstUnflushedSlot() === needed);
-      if (oldest !== undefined) await log.flush(oldest);
+      const due = [...log.groups].filter(
+        (group) => flushes === 'all' || group.firstUnflushedSlot() === needed,
+      );
+      await Promise.all((flushes === 'all' ? due : due.slice(0, 1)).map((group) => log.flush(group)));
       await log.trimmer.advance(log.neededSlot());
     });
   }

@@ -125,6 +125,9 @@ export class Chaos {
       case 'unaware':
         this.#ambush.unaware(node);
         return;
+      case 'schedule':
+        this.#ambush.schedule();
+        return;
     }
   }
 

@@ -46,7 +46,8 @@ export type ChaosKind =
   | 'orphans'
   | 'zoneLoss'
   | 'cutOff'
-  | 'unaware';
+  | 'unaware'
+  | 'schedule';
 
 const never: Record<ChaosKind, number> = {
   kill: Infinity,
@@ -65,6 +66,7 @@ const never: Record<ChaosKind, number> = {
   zoneLoss: Infinity,
   cutOff: Infinity,
   unaware: Infinity,
+  schedule: Infinity,
 };
 
 export function drawProfile(random: VirtualRandom): SimulationProfile {
@@ -101,7 +103,7 @@ export function drawProfile(random: VirtualRandom): SimulationProfile {
     reassign: 350 * moves * scale,
     flap: 1200 * moves * scale,
     moveAway: 2500 * moves * scale,
-    ...(name === 'zombies' ? { unaware: 450, reassign: 200, trim: 60, sweep: 300 } : {}),
+    ...(name === 'zombies' ? { unaware: 900, schedule: 400, reassign: 200, trim: 60, sweep: 300 } : {}),
   };
   return {
     name,

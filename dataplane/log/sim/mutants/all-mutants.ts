@@ -16,13 +16,3 @@ export function isMutantName(name: string): name is MutantName {
 export function mutantCalled(name: MutantName): Mutant {
   return mutants[name];
 }
-
-/**
- * Mutants that no seed has caught yet: the model catches the first and the third; for the second the argument stands in
- * `sweep.ts`. A list to be emptied by better simulations, and a test fails when one on it has been caught.
- */
-export const notCaughtYet: ReadonlySet<MutantName> = new Set<MutantName>([
-  'confirmBySweptSlot',
-  'sweepUnfenced',
-  'sweepFencedAtHole',
-]);

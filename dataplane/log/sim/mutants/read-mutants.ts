@@ -4,7 +4,7 @@ import type { Mutant } from './mutant.ts';
 export const readMutants = {
   readPastFence: {
     breaks: 'a reader of an open run goes on after a FENCE',
-    caughtBy: ['immutability', 'dense'],
+    caughtBy: ['immutability', 'dense', 'readable log'],
     edits: [
       {
         file: 'log/read/wal-walk.ts',

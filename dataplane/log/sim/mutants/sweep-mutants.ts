@@ -4,7 +4,7 @@ import type { Mutant } from './mutant.ts';
 export const sweepMutants = {
   gcDeletesFence: {
     breaks: 'the sweep deletes FENCE and END objects too',
-    caughtBy: ['durability', 'immutability'],
+    caughtBy: ['durability', 'immutability', 'readable log'],
     edits: [
       {
         file: 'log/session-remains.ts',
