@@ -48,6 +48,11 @@ function topicsProblem(state: ClusterState): string | undefined {
     if (topic.homeZone !== undefined && !zones.has(topic.homeZone)) {
       return `topic ${name} has home zone ${topic.homeZone}, which zones does not name`;
     }
+    for (const [index, brokers] of topic.replicas ?? []) {
+      if (index >= groupCountOf(topic)) return `topic ${name} has replicas of group ${index}, which it lacks`;
+      if (brokers.length === 0 || new Set(brokers).size < brokers.length)
+        return `group ${index} of topic ${name} has the replicas ${JSON.stringify(brokers)}`;
+    }
   }
   for (const [topicId, topic] of state.deletedTopics) {
     if (topicId !== topic.topicId) return `deleted topic ${topicId} is ${topic.topicId} inside`;

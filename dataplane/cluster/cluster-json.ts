@@ -19,6 +19,7 @@ import { groupCountOf, groupId, maxPartitionsOfTopic } from './partition-groups.
  *   { version, clusterId, formatVersion, zones: [name…],
  *     brokers: [{id, sid, address, listeners, zone, state, supportedFormat: [min, max]}…],
  *     topics: [{name, topicId, partitions, groups: [[firstPartition, count, groupSize]…], internal, configs, homeZone?,
+ *               replicationFactor?, replicas?: {groupIndex: [broker…]},
  *               assignments: [[broker, generation, fromBroker?, fromSid?]…]}…],
  *     deletedTopics: [{name, topicId, partitions, groups, assignments: [[…] | null…]}…],
  *     suspicions: [{id, sid, refutations, accusations: [{by, bySid, nonce, atMs}…]}…],
@@ -52,6 +53,8 @@ export function encodeClusterJson(state: ClusterState): Record<string, unknown> 
       internal: topic.internal,
       configs: topic.configs,
       homeZone: topic.homeZone,
+      replicationFactor: topic.replicationFactor,
+      replicas: topic.replicas === undefined ? undefined : Object.fromEntries(topic.replicas),
       assignments: encodeAssignments(topic, state.assignments),
     })),
     deletedTopics: Array.from(state.deletedTopics.values(), (topic) => ({
@@ -114,6 +117,7 @@ export const clusterIdPattern = /^[A-Za-z0-9_-]{1,64}$/;
 export const namePattern = /^\P{Cc}{1,255}$/u;
 export const addressPattern = /^[^\s\p{Cc}]{1,300}$/u;
 export const maxBrokerId = 0x7fffffff;
+export const maxReplicationFactor = 0x7fff;
 
 function decodeBroker(json: unknown): [number, BrokerEntry] {
   const fields = new Fields(json);
@@ -145,14 +149,28 @@ function decodeTopic(json: unknown, assignments: Map<string, Assignment>): [stri
   const layout = decodeLayout(fields);
   decodeAssignments(fields, layout, assignments);
   const homeZone = fields.optionalText('homeZone', namePattern);
+  const replicationFactor = fields.optionalInteger('replicationFactor', 1, maxReplicationFactor);
+  const replicas = fields.optionalNested('replicas', decodeReplicas);
   const topic: TopicEntry = {
     ...layout,
     internal: fields.flag('internal'),
     configs: fields.texts('configs'),
     ...(homeZone === undefined ? {} : { homeZone }),
+    ...(replicationFactor === undefined ? {} : { replicationFactor }),
+    ...(replicas === undefined ? {} : { replicas }),
     ...fields.rest(),
   };
   return [topicName, topic];
+}
+
+function decodeReplicas(json: unknown): Map<number, readonly number[]> {
+  const fields = new Fields(json);
+  return new Map(
+    Object.keys(json as Readonly<Record<string, unknown>>).map((index) => [
+      integerOf(Number(index), index, 0, maxPartitionsOfTopic),
+      fields.list(index, (id) => integerOf(id, '', 0, maxBrokerId)),
+    ]),
+  );
 }
 
 function decodeDeletedTopic(json: unknown, assignments: Map<string, Assignment>): [string, DeletedTopic] {

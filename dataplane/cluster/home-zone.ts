@@ -6,7 +6,7 @@ import { chooseHomeZone } from './place.ts';
 export const placementPolicyConfig = 'table.placement.policy';
 export const placementZoneConfig = 'table.placement.zone';
 
-const policies = ['HomeZone', 'Pinned', 'Spread'] as const;
+export const placementPolicies = ['HomeZone', 'Pinned', 'Spread'] as const;
 
 /**
  * The home zone that a topic with these configs has; `undefined` when it has none. A zone that was chosen stays: `present`
@@ -22,7 +22,7 @@ export function homeZoneOf(
   const zone = configs[placementZoneConfig] ?? '';
   if (!isPolicy(policy)) {
     return invalid(
-      `topic ${topic}: ${placementPolicyConfig} is ${JSON.stringify(policy)}, one of ${policies.join(', ')} is expected`,
+      `topic ${topic}: ${placementPolicyConfig} is ${JSON.stringify(policy)}, one of ${placementPolicies.join(', ')} is expected`,
     );
   }
   if (policy === 'Spread') {
@@ -46,8 +46,8 @@ export function homeZoneOf(
   );
 }
 
-function isPolicy(policy: string): policy is (typeof policies)[number] {
-  return (policies as readonly string[]).includes(policy);
+function isPolicy(policy: string): policy is (typeof placementPolicies)[number] {
+  return (placementPolicies as readonly string[]).includes(policy);
 }
 
 function invalid(message: string): ChangeRefused {

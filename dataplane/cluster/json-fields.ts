@@ -48,6 +48,11 @@ export class Fields {
     return integerOf(this.value(name), name, min, max);
   }
 
+  optionalInteger(name: string, min: number, max?: number): number | undefined {
+    const value = this.value(name);
+    return value === undefined ? undefined : integerOf(value, name, min, max);
+  }
+
   flag(name: string): boolean {
     const value = this.value(name);
     if (typeof value !== 'boolean') throw new ShapeProblem(name, `${shown(value)} is neither true nor false`);
@@ -73,6 +78,11 @@ export class Fields {
   nested<T>(name: string, decode: (value: unknown) => T): T {
     const value = this.value(name);
     return inside(name, () => decode(value));
+  }
+
+  optionalNested<T>(name: string, decode: (value: unknown) => T): T | undefined {
+    const value = this.value(name);
+    return value === undefined ? undefined : inside(name, () => decode(value));
   }
 
   /** The fields that were not asked for; `{}` when there are none, so that it can be spread. */

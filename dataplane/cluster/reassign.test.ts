@@ -95,7 +95,7 @@ test('only whole groups move, and what is missing is named', () => {
   assertRefused(
     reassign(state, [move(3, 3), move(4, 1), move(5, 3)]),
     'PARTIAL_GROUP',
-    /moves 3, 5 to broker 3, 4 to broker 1; name one broker for all/,
+    /gives 3, 5 to broker 3; 4 to broker 1; name one broker for all/,
   );
 });
 

@@ -4,6 +4,8 @@ import { ChangeRefused } from './change-refused.ts';
 import type { ClusterState, Configs, DeletedTopic, TopicEntry } from './cluster-state.ts';
 import { homeZoneOf } from './home-zone.ts';
 import { extendGroups, groupsOf, maxPartitionsOfTopic, parseGroupId } from './partition-groups.ts';
+import { ownerProblem, replicasOfGroup, replicasProblem, withReplicas } from './requested-replicas.ts';
+import type { RequestedReplicas } from './requested-replicas.ts';
 
 export interface NewTopic {
   readonly name: string;
@@ -13,11 +15,15 @@ export interface NewTopic {
   readonly internal: boolean;
   /** `table.placement.*` among them decide the home zone; the other ones are somebody else's to judge. */
   readonly configs: Configs;
+  /** How many replicas Metadata names, 1 to 32767. Default 1. */
+  readonly replicationFactor?: number | undefined;
+  /** Who owns the partitions, all of them. Default: `place()` decides. */
+  readonly assignments?: RequestedReplicas | undefined;
 }
 
 /** Creates a topic and gives every partition group an owner. */
 export function createTopic(state: ClusterState, topic: NewTopic): ClusterState | ChangeRefused {
-  const { name, topicId, partitions, internal, configs } = topic;
+  const { name, topicId, partitions, internal, configs, replicationFactor = 1, assignments } = topic;
   if (!isTopicName(name)) {
     return new ChangeRefused(
       'INVALID_TOPIC_NAME',
@@ -40,14 +46,22 @@ export function createTopic(state: ClusterState, topic: NewTopic): ClusterState 
     internal,
     configs,
     ...(homeZone === undefined ? {} : { homeZone }),
+    ...(replicationFactor === 1 ? {} : { replicationFactor }),
   };
-  return placeHomeless(withTopic(state, name, entry));
+  return placeAs(withTopic(state, name, entry), name, entry, assignments);
 }
 
-/** @param total how many partitions the topic has afterwards */
+export interface MorePartitions {
+  readonly topic: string;
+  /** How many partitions the topic has afterwards. */
+  readonly total: number;
+  /** Who owns the new partitions, all of them. Default: `place()` decides. */
+  readonly assignments?: RequestedReplicas | undefined;
+}
+
 export function addPartitions(
   state: ClusterState,
-  { topic: name, total }: { readonly topic: string; readonly total: number },
+  { topic: name, total, assignments }: MorePartitions,
 ): ClusterState | ChangeRefused {
   const topic = state.topics.get(name);
   if (topic === undefined) return unknownTopic(name);
@@ -56,7 +70,32 @@ export function addPartitions(
     homelessProblem(state, `topic ${name} cannot get more partitions`);
   if (problem !== undefined) return problem;
   const groups = extendGroups(topic.groups, { before: topic.partitions, after: total }, topic.internal);
-  return placeHomeless(withTopic(state, name, { ...topic, partitions: total, groups }));
+  const extended = { ...topic, partitions: total, groups };
+  return placeAs(withTopic(state, name, extended), name, extended, assignments);
+}
+
+/** Gives the groups that have no owner yet the one that was asked for, if one was; the rest is up to `place()`. */
+function placeAs(
+  state: ClusterState,
+  name: string,
+  topic: TopicEntry,
+  asked: RequestedReplicas | undefined,
+): ClusterState | ChangeRefused {
+  if (asked === undefined) return placeHomeless(state);
+  const assignments = new Map(state.assignments);
+  const lists = new Map<number, readonly number[]>();
+  for (const group of groupsOf(topic)) {
+    if (assignments.has(group.id)) continue;
+    const replicas = replicasOfGroup(name, group, asked);
+    if (replicas instanceof ChangeRefused) return replicas;
+    const problem =
+      replicasProblem(state, name, group.firstPartition, replicas) ??
+      ownerProblem(state, { name, ...topic }, group, replicas[0] ?? -1);
+    if (problem !== undefined) return problem;
+    assignments.set(group.id, { broker: replicas[0] ?? -1, generation: 1 });
+    lists.set(group.index, replicas);
+  }
+  return withTopic({ ...state, assignments }, name, withReplicas(topic, lists));
 }
 
 /**
@@ -156,6 +195,13 @@ export function changedConfigs(
 
 export function unknownTopic(name: string): ChangeRefused {
   return new ChangeRefused('UNKNOWN_TOPIC', `there is no topic ${JSON.stringify(name)}`);
+}
+
+export function unknownPartition(name: string, topic: TopicEntry, partition: number): ChangeRefused {
+  return new ChangeRefused(
+    'INVALID_PARTITIONS',
+    `topic ${name} has no partition ${partition}, only 0 to ${topic.partitions - 1}`,
+  );
 }
 
 export function isTopicName(name: string): boolean {

@@ -1,7 +1,7 @@
 import { setBrokerState } from '../cluster/broker-changes.ts';
 import { ChangeRefused } from '../cluster/change-refused.ts';
 import { ClusterClient } from '../cluster/cluster-client.ts';
-import type { ClusterState, FormatRange } from '../cluster/cluster-state.ts';
+import type { ClusterState, Configs, FormatRange } from '../cluster/cluster-state.ts';
 import { moveAway } from '../cluster/reassign.ts';
 import { inBackground } from '../runtime/in-background.ts';
 import type { Runtime } from '../runtime/runtime.ts';
@@ -29,7 +29,6 @@ import type { OwnedGroup } from './owned-group.ts';
 import { PeriodicWork } from './periodic-work.ts';
 import { ProducerIdBlocks } from './producer-id-blocks.ts';
 import { applyRetention, moveLogStart, retentionLimits } from './retention.ts';
-import type { RetentionLimits } from './retention.ts';
 import { ServingReport } from './serving-report.ts';
 import type { BrokerIdentity, SessionReason } from './session-registration.ts';
 import { SessionRegistration, newSid } from './session-registration.ts';
@@ -277,15 +276,14 @@ export class BrokerLog {
   async retain(): Promise<void> {
     const log = this.#log;
     if (log?.session.live !== true) return;
-    const topics = new Map<string, RetentionLimits>();
-    for (const { topicId, configs } of this.cluster.current?.topics.values() ?? []) {
-      topics.set(topicId, retentionLimits(configs));
-    }
+    const { current } = this.cluster;
+    const topics = new Map<string, Configs>();
+    for (const { topicId, configs } of current?.topics.values() ?? []) topics.set(topicId, configs);
     for (const group of log.groups) {
-      const limits = topics.get(group.manifest.topicId);
-      if (group.phase !== 'serving' || limits === undefined) continue;
+      const configs = topics.get(group.manifest.topicId);
+      if (group.phase !== 'serving' || configs === undefined) continue;
       const work = group.exclusive(async () => {
-        await applyRetention(group, limits, this.context);
+        await applyRetention(group, retentionLimits(configs, current?.configs ?? {}), this.context);
         if (this.#cleanedUp.has(group)) return;
         await deleteOrphans(group, this.context);
         this.#cleanedUp.add(group);

@@ -43,15 +43,22 @@ describe('retention', () => {
     assert.equal(retainedFrom(unstamped, 0, { retentionMs: 1, retentionBytes: -1 }, 1e12), undefined);
   });
 
-  it('reads Kafka’s settings with Kafka’s defaults', () => {
-    assert.deepEqual(retentionLimits({}), { retentionMs: 604_800_000, retentionBytes: -1 });
-    assert.deepEqual(retentionLimits({ 'retention.ms': '-1', 'retention.bytes': '5' }), {
+  it('follows the topic’s configs, else the cluster’s, else Kafka’s defaults', () => {
+    assert.deepEqual(retentionLimits({}, {}), { retentionMs: 604_800_000, retentionBytes: -1 });
+    assert.deepEqual(retentionLimits({ 'retention.ms': '-1', 'retention.bytes': '5' }, {}), {
       retentionMs: -1,
       retentionBytes: 5,
     });
-    assert.deepEqual(retentionLimits({ 'cleanup.policy': 'compact' }), {
-      retentionMs: -1,
-      retentionBytes: -1,
+    const cluster = { 'log.retention.ms': '60000', 'log.retention.bytes': '7' };
+    assert.deepEqual(retentionLimits({ 'retention.bytes': '5' }, cluster), {
+      retentionMs: 60_000,
+      retentionBytes: 5,
     });
+  });
+
+  it('deletes nothing of a topic whose cleanup.policy does not say delete', () => {
+    const unlimited = { retentionMs: -1, retentionBytes: -1 };
+    assert.deepEqual(retentionLimits({ 'cleanup.policy': 'compact', 'retention.ms': '1' }, {}), unlimited);
+    assert.deepEqual(retentionLimits({}, { 'log.cleanup.policy': 'compact' }), unlimited);
   });
 });

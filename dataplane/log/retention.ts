@@ -1,3 +1,5 @@
+import type { Configs } from '../cluster/cluster-state.ts';
+import { topicConfigOf } from '../cluster/config/topic-configs.ts';
 import { segmentKey, pageObjectKey } from './format/keys.ts';
 import type { Manifest, PartitionManifest, SegmentRef } from './format/manifest.ts';
 import { addSetsum } from './format/setsum.ts';
@@ -35,15 +37,17 @@ export function retainedFrom(
   return from;
 }
 
-/** Kafka's defaults: seven days, any size. Settings that are no numbers were refused when the topic got them. */
-export function retentionLimits(configs: Readonly<Record<string, string>>): RetentionLimits {
-  const policy = configs['cleanup.policy'] ?? 'delete';
-  if (!policy.split(',').some((word) => word.trim() === 'delete'))
-    return { retentionMs: -1, retentionBytes: -1 };
-  return {
-    retentionMs: Number(configs['retention.ms'] ?? 604_800_000),
-    retentionBytes: Number(configs['retention.bytes'] ?? -1),
-  };
+/**
+ * The limits that hold for a topic: none unless its `cleanup.policy` says `delete`.
+ *
+ * @param own `TopicEntry.configs`
+ * @param cluster `ClusterState.configs`
+ * @throws ConfigError for a value that only a newer release understands
+ */
+export function retentionLimits(own: Configs, cluster: Configs): RetentionLimits {
+  const config = topicConfigOf(own, cluster);
+  if (!config['cleanup.policy'].includes('delete')) return { retentionMs: -1, retentionBytes: -1 };
+  return { retentionMs: config['retention.ms'], retentionBytes: config['retention.bytes'] };
 }
 
 /** Applies the limits to all partitions of a group; call inside `OwnedGroup.exclusive`. */

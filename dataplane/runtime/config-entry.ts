@@ -10,6 +10,12 @@ export type ConfigEntry = ConfigEntryKind & {
 type ConfigEntryKind =
   | { readonly type: 'string'; readonly default?: string; readonly pattern?: ConfigPattern }
   | { readonly type: 'int'; readonly default?: number; readonly min: number; readonly max: number }
+  /**
+   * A whole number of 64 bits, as text exact. Its value is a number: from 2^53 on the nearest one, which is what limits
+   * that mean "never" need.
+   */
+  | { readonly type: 'long'; readonly default?: bigint; readonly min: bigint; readonly max: bigint }
+  | { readonly type: 'double'; readonly default?: number; readonly min: number; readonly max: number }
   | { readonly type: 'bool'; readonly default?: boolean }
   /** Milliseconds. As text: a number of milliseconds, or with a unit: `250ms`, `30s`, `5m`, `1h`, `7d`. */
   | { readonly type: 'duration'; readonly default?: number; readonly min: number; readonly max: number }
@@ -31,7 +37,9 @@ export type ConfigValue<Entry> = Entry extends { readonly default: unknown }
   ? ConfigValueOfKind<Entry>
   : ConfigValueOfKind<Entry> | undefined;
 
-type ConfigValueOfKind<Entry> = Entry extends { readonly type: 'int' | 'duration' | 'bytes' }
+type ConfigValueOfKind<Entry> = Entry extends {
+  readonly type: 'int' | 'long' | 'double' | 'duration' | 'bytes';
+}
   ? number
   : Entry extends { readonly type: 'bool' }
     ? boolean
@@ -40,6 +48,8 @@ type ConfigValueOfKind<Entry> = Entry extends { readonly type: 'int' | 'duration
       : Entry extends { readonly type: 'enum'; readonly values: readonly (infer Value)[] }
         ? Value
         : string;
+
+export type AnyConfigValue = string | number | boolean | readonly string[];
 
 /** A setting has a value that it cannot have, or none where one is needed. The message says which, from where, and what is right. */
 export class ConfigError extends Error {
@@ -50,11 +60,7 @@ const durationUnits = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 
 const byteUnits = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 } as const;
 
 /** @param where the name under which the text was given, for the message: `FIRN_LOG_LEVEL`, `--log.level` */
-export function parseConfigValue(
-  entry: ConfigEntry,
-  text: string,
-  where: string,
-): string | number | boolean | readonly string[] {
+export function parseConfigValue(entry: ConfigEntry, text: string, where: string): AnyConfigValue {
   const refuse = (): never => {
     throw new ConfigError(`${where} is ${JSON.stringify(text)} but must be ${describeValid(entry)}`);
   };
@@ -63,6 +69,14 @@ export function parseConfigValue(
       return entry.pattern === undefined || entry.pattern.regexp.test(text) ? text : refuse();
     case 'int':
       return inRange(entry, /^-?\d+$/.test(text) ? Number(text) : undefined) ?? refuse();
+    case 'long': {
+      const value = /^-?\d{1,19}$/.test(text) ? BigInt(text) : undefined;
+      return value !== undefined && value >= entry.min && value <= entry.max ? Number(value) : refuse();
+    }
+    case 'double':
+      return (
+        inRange(entry, /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text) ? Number(text) : undefined) ?? refuse()
+      );
     case 'bool':
       return text === 'true' ? true : text === 'false' ? false : refuse();
     case 'duration':
@@ -86,7 +100,10 @@ export function describeValid(entry: ConfigEntry): string {
     case 'string':
       return entry.pattern?.meaning ?? 'text';
     case 'int':
+    case 'long':
       return `a whole number from ${entry.min} to ${entry.max}`;
+    case 'double':
+      return `a number from ${entry.min} to ${entry.max}`;
     case 'bool':
       return 'true or false';
     case 'duration':
@@ -98,6 +115,15 @@ export function describeValid(entry: ConfigEntry): string {
     case 'enum':
       return `one of ${entry.values.join(', ')}`;
   }
+}
+
+/** The value of a setting that is not set. */
+export function defaultConfigValue(entry: ConfigEntry): AnyConfigValue | undefined {
+  return entry.type === 'long' ? longAsNumber(entry.default) : entry.default;
+}
+
+function longAsNumber(value: bigint | undefined): number | undefined {
+  return value === undefined ? undefined : Number(value);
 }
 
 /** The default as one would write it; `undefined` when there is none. */
@@ -112,6 +138,8 @@ export function formatDefault(entry: ConfigEntry): string | undefined {
       return entry.default.join(',');
     case 'string':
     case 'int':
+    case 'long':
+    case 'double':
     case 'bool':
     case 'enum':
       return String(entry.default);

@@ -1,4 +1,4 @@
-import { ConfigError, describeValid, parseConfigValue } from './config-entry.ts';
+import { ConfigError, defaultConfigValue, describeValid, parseConfigValue } from './config-entry.ts';
 import type { ConfigEntry, ConfigValue } from './config-entry.ts';
 
 /**
@@ -92,7 +92,7 @@ export function resolveConfig({ env, flags }: ConfigSources): Config {
     const variable = environmentVariable(name);
     const text = env[variable];
     if (text !== undefined && text !== '') return [name, parseConfigValue(entry, text, variable)];
-    return [name, entry.default];
+    return [name, defaultConfigValue(entry)];
   });
   return Object.fromEntries(values) as Config;
 }

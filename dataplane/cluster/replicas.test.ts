@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { setBrokerState } from './broker-changes.ts';
+import { decodeClusterState, encodeClusterState } from './cluster-codec.ts';
+import { assertRefused, clusterOf, hexId, made, ownersOf, withTopic } from './cluster-fixture.ts';
+import type { ClusterState } from './cluster-state.ts';
+import { groupsOf } from './partition-groups.ts';
+import { reassignGroup } from './reassign-replicas.ts';
+import type { ReplicaReassignment } from './reassign-replicas.ts';
+import { clearFrom } from './reassign.ts';
+import { replicasOf } from './replicas.ts';
+import type { ReplicaLists } from './replicas.ts';
+import { addPartitions } from './topic-changes.ts';
+
+const sid = (id: number): string => hexId('5', id);
+
+function lists(state: ClusterState, partition = 0): ReplicaLists {
+  const topic = state.topics.get('orders') ?? assert.fail();
+  const group = groupsOf(topic)[partition] ?? assert.fail();
+  return replicasOf(state).of(topic, group);
+}
+
+function reassigned(
+  state: ClusterState,
+  asked: ReplicaReassignment,
+  group = 0,
+): ReturnType<typeof reassignGroup> {
+  const topic = state.topics.get('orders') ?? assert.fail();
+  return reassignGroup(state, 'orders', topic, groupsOf(topic)[group] ?? assert.fail(), asked);
+}
+
+test('made-up replicas: owner first, all zones, no more than live brokers', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 1, maxLength: 7 }),
+      fc.integer({ min: 1, max: 9 }),
+      fc.integer({ min: 1, max: 8 }),
+      (zones, replicationFactor, partitions) => {
+        const state = withTopic(clusterOf(...zones), 'orders', 1, { partitions, replicationFactor });
+        for (let partition = 0; partition < partitions; partition++) {
+          const { replicas, inSync, offline } = lists(state, partition);
+          assert.equal(replicas[0], state.assignments.get(`${hexId('a', 1)}-${partition}`)?.broker);
+          assert.equal(replicas.length, Math.min(replicationFactor, zones.length));
+          assert.equal(new Set(replicas).size, replicas.length);
+          const seen = new Set(replicas.map((id) => zones[id - 1]));
+          assert.equal(seen.size, Math.min(replicas.length, new Set(zones).size));
+          assert.deepEqual([inSync, offline], [replicas, []]);
+        }
+      },
+    ),
+  );
+});
+
+test('a broker that dies leaves the made-up replicas', () => {
+  let state = withTopic(clusterOf('a', 'b', 'c'), 'orders', 1, { replicationFactor: 3 });
+  assert.deepEqual(lists(state).replicas.toSorted(), [1, 2, 3]);
+  state = made(setBrokerState(state, { id: 3, sid: sid(3), to: 'dead' }));
+  assert.deepEqual(lists(state).replicas.toSorted(), [1, 2]);
+});
+
+test('a reassignment is named exactly as it was asked for, and the old owner while it hands over', () => {
+  let state = withTopic(clusterOf('a', 'a', 'a'), 'orders', 1);
+  state = made(reassigned(state, new Map([[0, [3, 1, 2]]])));
+  assert.equal(ownersOf(state)[`${hexId('a', 1)}-0`], '3@2<1');
+  assert.deepEqual(lists(state).replicas, [3, 1, 2]);
+  const shorter = made(reassigned(state, new Map([[0, [3, 2]]])));
+  assert.deepEqual(lists(shorter).replicas, [3, 2, 1]);
+  const served = { broker: { id: 3, sid: sid(3) }, groups: [{ group: `${hexId('a', 1)}-0`, generation: 2 }] };
+  const done = made(clearFrom(shorter, served));
+  assert.deepEqual(lists(done), { replicas: [3, 2], inSync: [3, 2], offline: [] });
+  const without = made(setBrokerState(done, { id: 2, sid: sid(2), to: 'dead' }));
+  assert.deepEqual(lists(without), { replicas: [3, 2], inSync: [3], offline: [2] });
+});
+
+test('a list without the owner counts no more', () => {
+  let state = withTopic(clusterOf('a', 'a', 'a'), 'orders', 1, { replicationFactor: 2 });
+  state = made(reassigned(state, new Map([[0, [2]]])));
+  state = made(setBrokerState(state, { id: 2, sid: sid(2), to: 'dead' }));
+  assert.deepEqual(lists(state).replicas, [1, 3]);
+});
+
+test('only the list changes when the owner stays, and asking for the same twice changes nothing', () => {
+  const state = withTopic(clusterOf('a', 'a'), 'orders', 1);
+  const asked = new Map([[0, [1, 2]]]);
+  const once = made(reassigned(state, asked));
+  assert.equal(ownersOf(once)[`${hexId('a', 1)}-0`], '1@1');
+  assert.deepEqual(lists(once).replicas, [1, 2]);
+  assert.equal(reassigned(once, asked), once);
+});
+
+test('calling off gives the group back; without a hand-over there is nothing to call off', () => {
+  const state = withTopic(clusterOf('a', 'a'), 'orders', 1);
+  assertRefused(reassigned(state, new Map([[0, null]])), 'NO_REASSIGNMENT', /of partition 0 of topic orders/);
+  const under = made(reassigned(state, new Map([[0, [2, 1]]])));
+  const off = made(reassigned(under, new Map([[0, null]])));
+  assert.equal(ownersOf(off)[`${hexId('a', 1)}-0`], '1@3');
+  assert.deepEqual(lists(off).replicas, [1]);
+});
+
+test('groups are asked for alike, and lists make sense', () => {
+  const state = withTopic(clusterOf('a', 'a', 'a'), 'orders', 1, { partitions: 129 });
+  const three = (...ids: readonly number[][]): ReplicaReassignment =>
+    new Map(ids.map((brokers, index) => [index, brokers]));
+  assertRefused(
+    reassigned(state, three([2, 1], [2, 1])),
+    'PARTIAL_GROUP',
+    /partitions 0 to 2 .* add 2 to the reassignment/,
+  );
+  assertRefused(
+    reassigned(state, three([2, 1], [2, 3], [2, 1])),
+    'PARTIAL_GROUP',
+    /gives 0, 2 to brokers 2,1; 1 to brokers 2,3; name the same brokers for all, as in 2,1/,
+  );
+  assertRefused(reassigned(state, three([], [], [])), 'INVALID_REPLICAS', /is given no broker/);
+  assertRefused(
+    reassigned(state, three([2, 2], [2, 2], [2, 2])),
+    'INVALID_REPLICAS',
+    /is given broker 2 twice/,
+  );
+  assertRefused(reassigned(state, three([2, 9], [2, 9], [2, 9])), 'UNKNOWN_BROKER');
+  assert.equal(
+    ownersOf(made(reassigned(state, three([3, 1], [3, 1], [3, 1]))))[`${hexId('a', 1)}-0`],
+    '3@2<1',
+  );
+});
+
+test('topics are created and extended on the brokers that were asked for', () => {
+  let state = withTopic(clusterOf('a', 'a', 'a'), 'orders', 1, {
+    partitions: 2,
+    assignments: new Map([
+      [0, [3, 1]],
+      [1, [3]],
+    ]),
+  });
+  assert.deepEqual(Object.values(ownersOf(state)), ['3@1', '3@1']);
+  assert.deepEqual(lists(state, 0).replicas, [3, 1]);
+  assert.deepEqual(lists(state, 1).replicas, [3]);
+  state = made(addPartitions(state, { topic: 'orders', total: 3, assignments: new Map([[2, [2, 3]]]) }));
+  assert.deepEqual(lists(state, 2).replicas, [2, 3]);
+  assert.deepEqual(lists(state, 0).replicas, [3, 1]);
+  const dead = made(setBrokerState(state, { id: 3, sid: sid(3), to: 'dead' }));
+  assertRefused(
+    addPartitions(dead, { topic: 'orders', total: 4, assignments: new Map([[3, [3, 1]]]) }),
+    'BROKER_NOT_ALIVE',
+    /cannot go to broker 3: it is dead/,
+  );
+});
+
+test('the number of replicas and the lists survive in meta/cluster', () => {
+  let state = withTopic(clusterOf('a', 'a', 'a'), 'orders', 1, { partitions: 2, replicationFactor: 3 });
+  state = made(reassigned(state, new Map([[1, [3, 1]]]), 1));
+  const read = decodeClusterState(encodeClusterState(state), 'meta/cluster');
+  assert.deepEqual(read, state);
+  assert.deepEqual(lists(read, 1).replicas, [3, 1, 2]);
+  const topic = read.topics.get('orders');
+  assert.equal(topic?.replicationFactor, 3);
+});
