@@ -54,9 +54,9 @@ test('made-up replicas: owner first, all zones, no more than live brokers', () =
 
 test('a broker that dies leaves the made-up replicas', () => {
   let state = withTopic(clusterOf('a', 'b', 'c'), 'orders', 1, { replicationFactor: 3 });
-  assert.deepEqual(lists(state).replicas.toSorted(), [1, 2, 3]);
+  assert.deepEqual(new Set(lists(state).replicas), new Set([1, 2, 3]));
   state = made(setBrokerState(state, { id: 3, sid: sid(3), to: 'dead' }));
-  assert.deepEqual(lists(state).replicas.toSorted(), [1, 2]);
+  assert.deepEqual(new Set(lists(state).replicas), new Set([1, 2]));
 });
 
 test('a reassignment is named exactly as it was asked for, and the old owner while it hands over', () => {
