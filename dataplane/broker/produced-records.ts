@@ -1,12 +1,14 @@
 import type { KafkaErrorName } from '../protocol/error-code.ts';
+import { produceErrors } from '../protocol/produce-errors.ts';
 import {
   RecordBatchError,
   batchAttributes,
   isControl,
   isTransactional,
   parseBatches,
+  readBatchHeader,
 } from '../protocol/record-batch.ts';
-import type { BatchHeader, RecordBatchErrorCode } from '../protocol/record-batch.ts';
+import type { BatchHeader } from '../protocol/record-batch.ts';
 import { setMaxTimestamp } from '../protocol/record-batch.ts';
 import { validateBatch } from '../protocol/validate-records.ts';
 import type { TopicSettings } from './topic-settings.ts';
@@ -16,15 +18,6 @@ export interface RecordsProblem {
   readonly error: KafkaErrorName;
   readonly message: string;
 }
-
-const errorOf: Record<RecordBatchErrorCode, KafkaErrorName> = {
-  TRUNCATED: 'CORRUPT_MESSAGE',
-  CORRUPT: 'CORRUPT_MESSAGE',
-  INVALID: 'INVALID_RECORD',
-  UNSUPPORTED_MAGIC: 'UNSUPPORTED_FOR_MESSAGE_FORMAT',
-  UNSUPPORTED_COMPRESSION: 'UNSUPPORTED_COMPRESSION_TYPE',
-  TOO_LARGE: 'MESSAGE_TOO_LARGE',
-};
 
 /** Kafka's codec 4 came with version 7 of Produce; older clients could not read what they wrote. */
 const firstVersionWithZstd = 7;
@@ -67,7 +60,7 @@ export function checkProducedRecords(
     return headerProblem(header, settings, apiVersion) ?? checkRecords(records, header, settings, nowMs);
   } catch (error) {
     if (!(error instanceof RecordBatchError)) throw error;
-    return { error: errorOf[error.code], message: error.message };
+    return { error: produceErrors[error.code], message: error.message };
   }
 }
 
@@ -119,7 +112,11 @@ function checkRecords(
       message: `${nullKeys} of ${header.recordCount} records have no key, which a topic with cleanup.policy=compact needs`,
     };
   }
-  if (settings.logAppendTime) return header;
+  const saysAppendTime = (header.attributes & batchAttributes.logAppendTime) !== 0;
+  if (settings.logAppendTime) {
+    if (!saysAppendTime) return header;
+    return { error: 'INVALID_TIMESTAMP', message: 'producers do not set the timestamp type LogAppendTime' };
+  }
   const earliestMs = nowMs - settings.timestampBeforeMaxMs;
   const latestMs = nowMs + settings.timestampAfterMaxMs;
   if ((minTimestampMs !== undefined && minTimestampMs < earliestMs) || maxTimestampMs > latestMs) {
@@ -130,7 +127,7 @@ function checkRecords(
         `message.timestamp.before.max.ms and .after.max.ms they may be from ${earliestMs} to ${latestMs}`,
     };
   }
-  if (header.maxTimestampMs === maxTimestampMs) return header;
+  if (header.maxTimestampMs === maxTimestampMs && !saysAppendTime) return header;
   setMaxTimestamp(records, 0, maxTimestampMs);
-  return { ...header, maxTimestampMs };
+  return readBatchHeader(records, 0);
 }

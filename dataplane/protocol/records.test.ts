@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { buildBatch, type RecordInput } from './record-batch-builder.ts';
+import { buildBatch } from './record-batch-builder.ts';
 import {
   batchOverheadBytes,
   RecordBatchError,
@@ -9,6 +9,7 @@ import {
   type BatchHeader,
   type RecordBatchErrorCode,
 } from './record-batch.ts';
+import type { RecordInput } from './record-encoder.ts';
 import { RecordCursor } from './records.ts';
 
 interface PlainRecord {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { compressionCodecs, codecId, type CompressionCodec } from './compression/codec.ts';
 import { compress } from './compression/compress.ts';
-import { buildBatch, type RecordInput } from './record-batch-builder.ts';
+import { buildBatch } from './record-batch-builder.ts';
 import {
   batchOverheadBytes,
   parseBatches,
@@ -10,6 +10,7 @@ import {
   RecordBatchError,
   type RecordBatchErrorCode,
 } from './record-batch.ts';
+import type { RecordInput } from './record-encoder.ts';
 import {
   validateBatch,
   validateBatchAsync,
