@@ -143,6 +143,8 @@ export class LogSession {
   async drain(): Promise<void> {
     await this.#moves.drain();
     if (this.session.live && this.#groups.size === 0) {
+      // Nothing is needed any more: what is not deleted here the sweep has to find.
+      await this.trimmer.advance(this.neededSlot());
       await this.session.end();
       this.session.close();
     }
