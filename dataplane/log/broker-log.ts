@@ -16,6 +16,7 @@ import { HotCache } from './hot-cache.ts';
 import { newLogCounters } from './log-context.ts';
 import type { LogContext } from './log-context.ts';
 import { LogSession } from './log-session.ts';
+import { moveLogStart } from './log-start.ts';
 import type { Served } from './served-groups.ts';
 import type { LogOptions } from './options.ts';
 import { defaultLogOptions } from './options.ts';
@@ -25,10 +26,9 @@ import type { TimestampedOffset } from './read/timestamp-lookup.ts';
 import type { ReadResult } from './read/partition-reader.ts';
 import { WalSession } from './session.ts';
 import { deleteOrphans } from './orphans.ts';
-import type { OwnedGroup } from './owned-group.ts';
 import { PeriodicWork } from './periodic-work.ts';
 import { ProducerIdBlocks } from './producer-id-blocks.ts';
-import { applyRetention, moveLogStart, retentionLimits } from './retention.ts';
+import { applyRetention, retentionLimits } from './retention.ts';
 import { ServingReport } from './serving-report.ts';
 import type { BrokerIdentity, SessionReason } from './session-registration.ts';
 import { SessionRegistration, newSid } from './session-registration.ts';
@@ -65,7 +65,6 @@ export class BrokerLog {
   readonly #reader: PartitionReader;
   readonly #stopped = new AbortController();
   readonly #sweeper: Sweeper;
-  readonly #cleanedUp = new WeakSet<OwnedGroup>();
   readonly #registration: SessionRegistration;
   readonly #report: ServingReport;
   readonly #periodic: PeriodicWork;
@@ -284,9 +283,11 @@ export class BrokerLog {
       if (group.phase !== 'serving' || configs === undefined) continue;
       const work = group.exclusive(async () => {
         await applyRetention(group, retentionLimits(configs, current?.configs ?? {}), this.context);
-        if (this.#cleanedUp.has(group)) return;
+        await group.discarded.delete(group.session.signal);
+        if (group.isCleanedUp && group.discarded.takeCompleteness()) return;
+        group.isCleanedUp = false;
         await deleteOrphans(group, this.context);
-        this.#cleanedUp.add(group);
+        group.isCleanedUp = true;
       });
       // One group's trouble must not keep the others' records for ever.
       await work.catch((error: unknown) => {

@@ -6,7 +6,7 @@ import { planFlush } from './flush-plan.ts';
 import type { PartitionFlush } from './flush-plan.ts';
 import type { BlockEntry, BlockInput } from './format/container.ts';
 import { encodeContainer } from './format/container.ts';
-import { segmentKey, segmentObject, snapshotKey } from './format/keys.ts';
+import { pageObjectKey, segmentKey, segmentObject, snapshotKey } from './format/keys.ts';
 import type { Manifest, PartitionManifest, Run, SegmentRef } from './format/manifest.ts';
 import { addSetsum, batchSetsum, emptySetsum } from './format/setsum.ts';
 import { encodeSnapshot } from './format/snapshot.ts';
@@ -66,7 +66,8 @@ export async function flushGroup(group: OwnedGroup, context: LogContext): Promis
     partitions,
     snapshot: snapshot === undefined ? undefined : { object: snapshot },
   };
-  await group.write(await spillPages(next, context, session));
+  const { manifest: spilled, obsoletePages } = await spillPages(group, next, context);
+  await group.write(spilled);
 
   let flushedBytes = 0;
   for (const { partition, blocks, sizeBytes } of plan.partitions) {
@@ -75,10 +76,9 @@ export async function flushGroup(group: OwnedGroup, context: LogContext): Promis
     context.flushed(partition, blocks);
   }
   const obsolete = manifest.snapshot?.object;
-  if (obsolete !== undefined && obsolete !== snapshot) {
-    // Unreferenced now. Should the delete fail, the clean-up of orphans finds it.
-    await context.store.delete(snapshotKey(group.id, obsolete)).catch(() => undefined);
-  }
+  if (obsolete !== undefined && obsolete !== snapshot) group.discarded.add([snapshotKey(group.id, obsolete)]);
+  group.discarded.add(obsoletePages.map((object) => pageObjectKey(group.id, object)));
+  await group.discarded.delete(session.signal);
   return { flushedBytes, segments: plan.segments.length };
 }
 

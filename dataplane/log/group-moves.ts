@@ -9,7 +9,7 @@ import { AcquirePauses } from './acquire-pauses.ts';
 import { DeadSession } from './dead-session.ts';
 import { LogError } from './errors.ts';
 import type { LogContext } from './log-context.ts';
-import { deleteGroup } from './orphans.ts';
+import { deleteGroup, emptyDeletedGroup } from './orphans.ts';
 import type { OwnedGroup } from './owned-group.ts';
 import { releaseGroup } from './release.ts';
 import type { ServedGroups } from './served-groups.ts';
@@ -157,6 +157,11 @@ export class GroupMoves {
               knownCluster: () => this.#wanted,
               refreshCluster: this.#refreshCluster,
               deadSession: (sid) => this.deadSession(sid),
+            }).then(async (acquired) => {
+              // Who wrote the tombstone may have died before all was deleted.
+              if (acquired.kind === 'deleted')
+                await emptyDeletedGroup(id, this.#context, this.#session.signal);
+              return acquired;
             }),
           )
           .catch((error: unknown) => {

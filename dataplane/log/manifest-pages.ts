@@ -5,21 +5,22 @@ import type { Manifest, PageRef, PartitionManifest, SegmentRef } from './format/
 import { decodePage, encodePage } from './format/manifest.ts';
 import { addSetsum, emptySetsum } from './format/setsum.ts';
 import type { LogContext } from './log-context.ts';
-import type { WalSession } from './session.ts';
+import type { OwnedGroup } from './owned-group.ts';
 
 /**
  * Keeps the manifest's root small: when it names more than `manifestSegments` segments, the oldest ones of the partition
  * with the most move to an immutable page (log.md 2.4). A last page that is not full is written again with them; the page
- * it replaces becomes unreferenced with the CAS of the manifest this returns.
+ * it replaces becomes unreferenced with the CAS of the manifest this returns: delete it then.
  */
 export async function spillPages(
+  group: OwnedGroup,
   manifest: Manifest,
   context: LogContext,
-  session: WalSession,
-): Promise<Manifest> {
+): Promise<{ readonly manifest: Manifest; readonly obsoletePages: readonly string[] }> {
   const limit = context.options.manifestSegments;
   let total = manifest.partitions.reduce((sum, partition) => sum + partition.segments.length, 0);
-  if (total <= limit) return manifest;
+  const obsoletePages: string[] = [];
+  if (total <= limit) return { manifest, obsoletePages };
   const partitions = [...manifest.partitions];
   while (total > limit) {
     let fullest = 0;
@@ -29,49 +30,43 @@ export async function spillPages(
     const partition = partitions[fullest];
     if (partition === undefined || partition.segments.length < 2) break;
     const moved = partition.segments.slice(0, Math.ceil(partition.segments.length / 2));
-    partitions[fullest] = await movedToPage(manifest, partition, moved, context, session);
+    const last = partition.pages.at(-1);
+    const replaced = last !== undefined && last.count + moved.length <= limit ? last : undefined;
+    if (replaced !== undefined) obsoletePages.push(replaced.object);
+    partitions[fullest] = await movedToPage(group, partition, moved, replaced, context);
     total -= moved.length;
   }
-  return { ...manifest, partitions };
+  return { manifest: { ...manifest, partitions }, obsoletePages };
 }
 
 async function movedToPage(
-  manifest: Manifest,
+  group: OwnedGroup,
   partition: PartitionManifest,
   moved: readonly SegmentRef[],
+  replaced: PageRef | undefined,
   context: LogContext,
-  session: WalSession,
 ): Promise<PartitionManifest> {
-  const last = partition.pages.at(-1);
-  const merge = last !== undefined && last.count + moved.length <= context.options.manifestSegments;
-  const older = merge ? await readPage(manifest.group, last, context) : [];
-  const refs = [...older, ...moved];
+  const older = replaced === undefined ? [] : await readPage(group, replaced, context);
+  const page = await pageOf(group, [...older, ...moved], context);
   return {
     ...partition,
-    pages: [
-      ...(merge ? partition.pages.slice(0, -1) : partition.pages),
-      await pageOf(manifest, refs, context, session),
-    ],
+    pages: [...partition.pages.filter((kept) => kept !== replaced), page],
     segments: partition.segments.slice(moved.length),
   };
 }
 
 /** Writes a page of segment references; nothing refers to it before the manifest with the returned reference is written. */
 export async function pageOf(
-  manifest: Manifest,
+  group: OwnedGroup,
   refs: readonly SegmentRef[],
   context: LogContext,
-  session: WalSession,
 ): Promise<PageRef> {
+  const { session, manifest } = group;
   const object = pageObject(context.nextObjectSequence(), `${manifest.epoch}-${session.sid.slice(0, 8)}`);
   const bytes = encodePage(refs, context.formatVersion());
-  await create(
-    context,
-    session.signal,
-    pageObjectKey(manifest.group, object),
-    bytes,
-    `${session.sid}/${object}`,
-  );
+  const key = pageObjectKey(group.id, object);
+  await create(context, session.signal, key, bytes, `${session.sid}/${object}`);
+  group.pages.learn(object, refs);
   return pageRef(object, refs);
 }
 
@@ -92,17 +87,16 @@ function pageRef(object: string, refs: readonly SegmentRef[]): PageRef {
 
 /** The segment references of one page. A page that is missing or contradicts its reference is corruption, never "empty". */
 export async function readPage(
-  group: string,
+  group: OwnedGroup,
   page: PageRef,
   context: Pick<LogContext, 'store'>,
-  signal?: AbortSignal,
 ): Promise<readonly SegmentRef[]> {
-  const key = pageObjectKey(group, page.object);
-  const found = await context.store.get(key, { signal });
+  const key = pageObjectKey(group.id, page.object);
+  const found = await context.store.get(key, { signal: group.session.signal });
   if (found.kind !== 'found') {
     throw new LogError(
       'CORRUPT_LOG',
-      `${key} is missing, but the manifest of ${group} names it; run 'firn log verify'`,
+      `${key} is missing, but the manifest of ${group.id} names it; run 'firn log verify'`,
     );
   }
   const refs = decodePage(found.body, key);
@@ -116,5 +110,6 @@ export async function readPage(
       `${key} does not hold the segments its manifest says; run 'firn log verify'`,
     );
   }
+  group.pages.learn(page.object, refs);
   return refs;
 }

@@ -1,6 +1,7 @@
 import { listAll } from '../store/list-all.ts';
 import {
   groupPrefix,
+  manifestKey,
   parsePageKey,
   parseSegmentObject,
   parseSegmentKey,
@@ -8,12 +9,12 @@ import {
   segmentPrefix,
 } from './format/keys.ts';
 import type { LogContext } from './log-context.ts';
+import { readPage } from './manifest-pages.ts';
 import type { OwnedGroup } from './owned-group.ts';
-import { referencedObjects } from './retention.ts';
 
 /**
  * Deletes segments, pages and snapshots of a group that its manifest does not reach; owner only, inside
- * `OwnedGroup.exclusive`.
+ * `OwnedGroup.exclusive`. Returns how many there were; rejects when one could not be deleted: call again.
  *
  * Safe without any waiting: objects of older epochs can never be referenced again, since the CAS that would do it needs an
  * ETag that is gone; and of our own epoch nothing is being uploaded, because uploads happen inside `exclusive` too. Objects
@@ -21,13 +22,10 @@ import { referencedObjects } from './retention.ts';
  * an orphan again and goes next time.
  */
 export async function deleteOrphans(group: OwnedGroup, context: LogContext): Promise<number> {
-  const { store } = context;
   const { signal } = group.session;
-  const listed: string[] = [];
-  for await (const { key } of listAll(store, segmentPrefix(group.id), signal)) listed.push(key);
-  for await (const { key } of listAll(store, groupPrefix(group.id), signal)) listed.push(key);
+  const listed = await listGroup(group.id, context, signal);
   const { manifest } = group;
-  const { segments, pages } = await referencedObjects(manifest, context, signal);
+  const { segments, pages } = await referencedObjects(group, context);
   const orphans = listed.filter((key) => {
     const segment = parseSegmentKey(key);
     if (segment !== undefined) {
@@ -40,8 +38,38 @@ export async function deleteOrphans(group: OwnedGroup, context: LogContext): Pro
     if (snapshot === undefined || snapshot.object === manifest.snapshot?.object) return false;
     return epochOf(snapshot.object, 1) <= manifest.epoch;
   });
-  if (orphans.length > 0) await store.deleteMany(orphans, { signal });
+  await deleteAll(orphans, context, signal);
   return orphans.length;
+}
+
+async function listGroup(id: string, { store }: LogContext, signal: AbortSignal): Promise<string[]> {
+  const listed: string[] = [];
+  for await (const { key } of listAll(store, segmentPrefix(id), signal)) listed.push(key);
+  for await (const { key } of listAll(store, groupPrefix(id), signal)) listed.push(key);
+  return listed;
+}
+
+async function deleteAll(keys: readonly string[], { store }: LogContext, signal: AbortSignal): Promise<void> {
+  if (keys.length === 0) return;
+  const [failure] = await store.deleteMany(keys, { signal });
+  if (failure !== undefined) throw failure.error;
+}
+
+/** All objects a group's manifest reaches, by name. Reads its pages. */
+async function referencedObjects(
+  group: OwnedGroup,
+  context: LogContext,
+): Promise<{ readonly segments: ReadonlySet<string>; readonly pages: ReadonlySet<string> }> {
+  const segments = new Set<string>();
+  const pages = new Set<string>();
+  for (const partition of group.manifest.partitions) {
+    for (const ref of partition.segments) segments.add(ref.object);
+    for (const page of partition.pages) {
+      pages.add(page.object);
+      for (const ref of await readPage(group, page, context)) segments.add(ref.object);
+    }
+  }
+  return { segments, pages };
 }
 
 /** The epoch in `page-<n>-<epoch>-<sid8>` or `snap-<epoch>-<sid8>-<seq>`; of any other name: newer than all. */
@@ -51,11 +79,11 @@ function epochOf(object: string, part: number): number {
 }
 
 /**
- * Carries out the deletion of a topic for one group, owner only, inside `OwnedGroup.exclusive`. The manifest stays as a
- * tombstone, so that a stale owner or a late write finds the group deleted; everything else goes. Returns whether the
- * group's prefixes are empty but for it.
+ * Carries out the deletion of a topic for one group, owner only, inside `OwnedGroup.exclusive`: the manifest becomes a
+ * tombstone and stays, so that a stale owner or a late write finds the group deleted; everything else goes. Resolves when
+ * the group's prefixes are empty but for it.
  */
-export async function deleteGroup(group: OwnedGroup, context: LogContext): Promise<boolean> {
+export async function deleteGroup(group: OwnedGroup, context: LogContext): Promise<void> {
   const { manifest, session } = group;
   if (manifest.state !== 'deleted') {
     await group.write({
@@ -74,6 +102,19 @@ export async function deleteGroup(group: OwnedGroup, context: LogContext): Promi
       snapshot: undefined,
     });
   }
-  await deleteOrphans(group, context);
-  return true;
+  await emptyDeletedGroup(group.id, context, session.signal);
+}
+
+/**
+ * Deletes everything of a group whose manifest is a tombstone, but for that. Anybody may: a tombstone is final, so nothing
+ * of the group is ever read or referenced again. Rejects when something could not be deleted: call again.
+ */
+export async function emptyDeletedGroup(id: string, context: LogContext, signal: AbortSignal): Promise<void> {
+  const tombstone = manifestKey(id);
+  const keys = await listGroup(id, context, signal);
+  await deleteAll(
+    keys.filter((key) => key !== tombstone),
+    context,
+    signal,
+  );
 }

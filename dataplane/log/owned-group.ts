@@ -2,12 +2,14 @@ import type { Runtime } from '../runtime/runtime.ts';
 import { compareAndSwap } from '../store/compare-and-swap.ts';
 import type { SwapResult } from '../store/compare-and-swap.ts';
 import type { ETag, ObjectStore } from '../store/object-store.ts';
+import { DiscardedObjects } from './discarded-objects.ts';
 import type { LogError } from './errors.ts';
 import { invariant } from './errors.ts';
 import type { Manifest, PartitionManifest } from './format/manifest.ts';
 import { checkSuccessor, decodeManifest, encodeManifest } from './format/manifest.ts';
 import { manifestKey } from './format/keys.ts';
 import type { OwnedPartition } from './owned-partition.ts';
+import { PageIndex } from './page-index.ts';
 import type { WalSession } from './session.ts';
 
 export type GroupPhase =
@@ -30,6 +32,10 @@ export class OwnedGroup {
   readonly session: WalSession;
   readonly partitions: ReadonlyMap<number, OwnedPartition>;
   phase: GroupPhase = 'serving';
+  readonly pages: PageIndex;
+  readonly discarded: DiscardedObjects;
+  /** Whether what earlier owners left behind has been looked for. */
+  isCleanedUp = false;
   readonly #store: ObjectStore;
   readonly #runtime: Runtime;
   readonly #formatVersion: () => number;
@@ -55,6 +61,8 @@ export class OwnedGroup {
     this.#etag = environment.etag;
     this.partitions = environment.partitions;
     this.id = environment.manifest.group;
+    this.pages = new PageIndex(environment.manifest.partitionCount);
+    this.discarded = new DiscardedObjects(environment.store);
   }
 
   get manifest(): Manifest {
@@ -121,6 +129,7 @@ export class OwnedGroup {
     // An earlier attempt of the same write may have landed with other bytes: what stands in the store counts.
     this.#manifest = result.bytes === bytes ? next : decodeManifest(result.bytes, key);
     this.#etag = result.etag;
+    this.pages.keepOnly(this.#manifest);
     return undefined;
   }
 

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { emptySetsum } from './format/setsum.ts';
-import { retainedFrom, retentionLimits } from './retention.ts';
+import type { SegmentRef } from './format/manifest.ts';
+import { RetentionCut, retentionLimits } from './retention.ts';
+import type { RetentionLimits } from './retention.ts';
 
 function segment(baseOffset: number, sizeBytes: number, maxTimestampMs: number) {
   return {
@@ -13,6 +15,25 @@ function segment(baseOffset: number, sizeBytes: number, maxTimestampMs: number) 
     maxTimestampMs,
     setsum: emptySetsum,
   };
+}
+
+function retainedFrom(
+  refs: readonly SegmentRef[],
+  unflushedBytes: number,
+  limits: RetentionLimits,
+  nowMs: number,
+): number | undefined {
+  const cut = new RetentionCut(
+    limits,
+    nowMs,
+    refs.reduce((sum, ref) => sum + ref.sizeBytes, unflushedBytes),
+  );
+  let from: number | undefined;
+  for (const ref of refs) {
+    if (!cut.drops(ref)) break;
+    from = ref.endOffset;
+  }
+  return from;
 }
 
 const segments = [segment(0, 100, 1_000), segment(10, 100, 2_000), segment(20, 100, 3_000)];

@@ -1,10 +1,9 @@
 import type { Configs } from '../cluster/cluster-state.ts';
 import { topicConfigOf } from '../cluster/config/topic-configs.ts';
-import { segmentKey, pageObjectKey } from './format/keys.ts';
-import type { Manifest, PartitionManifest, SegmentRef } from './format/manifest.ts';
-import { addSetsum } from './format/setsum.ts';
+import type { PageRef, PartitionManifest, SegmentRef } from './format/manifest.ts';
 import type { LogContext } from './log-context.ts';
-import { pageOf, readPage } from './manifest-pages.ts';
+import { moveLogStart } from './log-start.ts';
+import { readPage } from './manifest-pages.ts';
 import type { OwnedGroup } from './owned-group.ts';
 
 /** Kafka's `retention.ms` and `retention.bytes`; -1: unlimited. */
@@ -14,27 +13,36 @@ export interface RetentionLimits {
 }
 
 /**
- * The first offset that stays: whole segments go, oldest first, while the partition holds more than `retentionBytes`
- * without them, or while their newest record is older than `retentionMs`. What is not in segments yet always stays.
+ * Says segment by segment, oldest first, which ones go: while the partition holds more than `retentionBytes` without
+ * them, or while their newest record is older than `retentionMs`. The first that stays ends it.
  */
-export function retainedFrom(
-  segments: readonly SegmentRef[],
-  unflushedBytes: number,
-  limits: RetentionLimits,
-  nowMs: number,
-): number | undefined {
-  let total = segments.reduce((sum, ref) => sum + ref.sizeBytes, unflushedBytes);
-  let from: number | undefined;
-  for (const ref of segments) {
-    // Records without time stamps (-1) have no age.
-    const tooOld =
-      limits.retentionMs >= 0 && ref.maxTimestampMs >= 0 && nowMs - ref.maxTimestampMs > limits.retentionMs;
-    const tooMuch = limits.retentionBytes >= 0 && total - ref.sizeBytes >= limits.retentionBytes;
-    if (!tooOld && !tooMuch) break;
-    total -= ref.sizeBytes;
-    from = ref.endOffset;
+export class RetentionCut {
+  readonly #limits: RetentionLimits;
+  readonly #nowMs: number;
+  #totalBytes: number;
+
+  /** @param totalBytes of the whole partition, also what is not in segments yet */
+  constructor(limits: RetentionLimits, nowMs: number, totalBytes: number) {
+    this.#limits = limits;
+    this.#nowMs = nowMs;
+    this.#totalBytes = totalBytes;
   }
-  return from;
+
+  /** Whether the next segment would go. */
+  wouldDrop({ sizeBytes, maxTimestampMs }: Pick<SegmentRef, 'sizeBytes' | 'maxTimestampMs'>): boolean {
+    const { retentionMs, retentionBytes } = this.#limits;
+    // Records without time stamps (-1) have no age.
+    const tooOld = retentionMs >= 0 && maxTimestampMs >= 0 && this.#nowMs - maxTimestampMs > retentionMs;
+    const tooMuch = retentionBytes >= 0 && this.#totalBytes - sizeBytes >= retentionBytes;
+    return tooOld || tooMuch;
+  }
+
+  /** Whether the next segment goes; then the one after it is the next. */
+  drops(ref: SegmentRef): boolean {
+    if (!this.wouldDrop(ref)) return false;
+    this.#totalBytes -= ref.sizeBytes;
+    return true;
+  }
 }
 
 /**
@@ -50,7 +58,10 @@ export function retentionLimits(own: Configs, cluster: Configs): RetentionLimits
   return { retentionMs: config['retention.ms'], retentionBytes: config['retention.bytes'] };
 }
 
-/** Applies the limits to all partitions of a group; call inside `OwnedGroup.exclusive`. */
+/**
+ * Applies the limits to all partitions of a group; call inside `OwnedGroup.exclusive`. Costs no request while nothing
+ * goes, except that the oldest page of a partition is read once by each owner; and what goes costs the pages it is in.
+ */
 export async function applyRetention(
   group: OwnedGroup,
   limits: RetentionLimits,
@@ -59,106 +70,47 @@ export async function applyRetention(
   if (limits.retentionMs < 0 && limits.retentionBytes < 0) return;
   const nowMs = context.runtime.wallMs();
   const targets = new Map<number, number>();
+  const pagesRead = new Map<string, readonly SegmentRef[]>();
   for (const partition of group.manifest.partitions) {
-    const pages = await Promise.all(
-      partition.pages.map((page) => readPage(group.id, page, context, group.session.signal)),
-    );
-    const segments = [...pages.flat(), ...partition.segments];
-    const owned = group.partitions.get(partition.partition);
-    const unflushed = (owned?.tail ?? []).reduce(
-      (sum, block) => (block.flushed ? sum : sum + block.entry.sizeBytes),
-      0,
-    );
-    const from = retainedFrom(segments, unflushed, limits, nowMs);
+    const cut = new RetentionCut(limits, nowMs, totalBytes(partition, group));
+    const from = await retainedFrom(group, partition, cut, async (page) => {
+      const refs = await readPage(group, page, context);
+      pagesRead.set(page.object, refs);
+      return refs;
+    });
     if (from !== undefined && from > partition.logStart) targets.set(partition.partition, from);
   }
-  if (targets.size > 0) await moveLogStart(group, targets, context);
+  if (targets.size > 0) await moveLogStart(group, targets, context, pagesRead);
 }
 
-/**
- * Moves the log start of partitions up to the given offsets and lets go of what lies below; call inside
- * `OwnedGroup.exclusive`. Serves retention and DeleteRecords alike.
- *
- * Unreference, then delete: the CAS of the manifest moves `logStart` and drops the references; only afterwards are the
- * objects deleted. When that fails half-way they are orphans, found by {@link deleteOrphans}. A reader with an older
- * manifest gets a 404 and reads the manifest again.
- */
-export async function moveLogStart(
+/** The first offset that stays; `undefined`: all that there is. What is not in segments yet always stays. */
+async function retainedFrom(
   group: OwnedGroup,
-  targets: ReadonlyMap<number, number>,
-  context: LogContext,
-): Promise<void> {
-  const { manifest, session } = group;
-  const dropped = new Set<string>();
-  const obsoletePages: string[] = [];
-  const partitions: PartitionManifest[] = [];
-  for (const before of manifest.partitions) {
-    const target = targets.get(before.partition);
-    if (target === undefined || target <= before.logStart) {
-      partitions.push(before);
-      continue;
+  { pages, segments }: PartitionManifest,
+  cut: RetentionCut,
+  read: (page: PageRef) => Promise<readonly SegmentRef[]>,
+): Promise<number | undefined> {
+  let from: number | undefined;
+  for (const page of pages) {
+    const first = group.pages.first(page);
+    if (first !== undefined && !cut.wouldDrop(first)) return from;
+    for (const ref of await read(page)) {
+      if (!cut.drops(ref)) return from;
+      from = ref.endOffset;
     }
-    let { pruned } = before;
-    const drop = (ref: SegmentRef): void => {
-      dropped.add(ref.object);
-      pruned = addSetsum(pruned, ref.setsum);
-    };
-    const pages = [];
-    for (const page of before.pages) {
-      if (page.baseOffset >= target) {
-        pages.push(page);
-        continue;
-      }
-      const refs = await readPage(group.id, page, context, session.signal);
-      const kept = refs.filter((ref) => ref.endOffset > target);
-      if (kept.length === refs.length) {
-        pages.push(page);
-        continue;
-      }
-      for (const ref of refs) if (ref.endOffset <= target) drop(ref);
-      obsoletePages.push(page.object);
-      if (kept.length > 0) pages.push(await pageOf(manifest, kept, context, session));
-    }
-    const segments = before.segments.filter((ref) => ref.endOffset > target);
-    for (const ref of before.segments) if (ref.endOffset <= target) drop(ref);
-    const epochs = before.epochs.filter((_, index) => {
-      const next = before.epochs[index + 1];
-      return next === undefined || next.startOffset > target;
-    });
-    partitions.push({ ...before, logStart: target, pages, segments, epochs, pruned });
   }
-  const next: Manifest = { ...manifest, version: manifest.version + 1, writer: session.sid, partitions };
-  await group.write(next);
-  for (const [partition, target] of targets) {
-    const owned = group.partitions.get(partition);
-    if (owned === undefined) continue;
-    owned.logStart = Math.max(owned.logStart, target);
-    context.trimmed(owned);
+  for (const ref of segments) {
+    if (!cut.drops(ref)) return from;
+    from = ref.endOffset;
   }
-  const referenced = await referencedObjects(next, context, session.signal);
-  const keys = [...dropped]
-    .filter((object) => !referenced.segments.has(object))
-    .map((object) => segmentKey(group.id, object));
-  await context.store.deleteMany(
-    [...keys, ...obsoletePages.map((object) => pageObjectKey(group.id, object))],
-    { signal: session.signal },
-  );
+  return from;
 }
 
-/** All objects a manifest reaches, by name. Reads its pages. */
-export async function referencedObjects(
-  manifest: Manifest,
-  context: LogContext,
-  signal: AbortSignal,
-): Promise<{ readonly segments: ReadonlySet<string>; readonly pages: ReadonlySet<string> }> {
-  const segments = new Set<string>();
-  const pages = new Set<string>();
-  for (const partition of manifest.partitions) {
-    for (const ref of partition.segments) segments.add(ref.object);
-    for (const page of partition.pages) {
-      pages.add(page.object);
-      for (const ref of await readPage(manifest.group, page, context, signal)) segments.add(ref.object);
-    }
-  }
-  return { segments, pages };
+function totalBytes({ partition, pages, segments }: PartitionManifest, group: OwnedGroup): number {
+  let bytes = 0;
+  for (const { sizeBytes } of pages) bytes += sizeBytes;
+  for (const { sizeBytes } of segments) bytes += sizeBytes;
+  for (const block of group.partitions.get(partition)?.tail ?? [])
+    if (!block.flushed) bytes += block.entry.sizeBytes;
+  return bytes;
 }
