@@ -88,11 +88,10 @@ function assertNames({ findings }: Verified, key: string, how: string): void {
   assert(named.length > 0, `${how} ${key}: ${JSON.stringify(findings)}`);
 }
 
-test('a bucket in order has no findings but what lies about', async () => {
+test('a bucket in order has no findings', async () => {
   for (const deep of [false, true]) {
     const { findings, summary } = await verify(fullBucket(), deep);
-    assert.deepEqual(summary.totals, { error: 0, warning: 0, info: 1 }, JSON.stringify(findings));
-    assert.deepEqual([findings[0]?.code, findings[0]?.key], ['ORPHANS', `pg/17/${group}/`]);
+    assert.deepEqual(summary.totals, { error: 0, warning: 0, info: 0 }, JSON.stringify(findings));
     const { groups, sessions, segments, slots, batches, records, recordBytes } = summary.counters;
     assert.deepEqual(
       { groups, sessions, segments, slots },
