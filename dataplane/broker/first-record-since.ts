@@ -1,9 +1,7 @@
 import type { BrokerLog } from '../log/broker-log.ts';
-import { LogError } from '../log/errors.ts';
 import type { Served } from '../log/served-groups.ts';
-import { codecOfAttributes } from '../protocol/compression/codec.ts';
-import { decompressAsync } from '../protocol/compression/decompress.ts';
-import { batchOverheadBytes, readBatchHeader } from '../protocol/record-batch.ts';
+import { batchDataAsync } from '../protocol/batch-data.ts';
+import { readBatchHeader } from '../protocol/record-batch.ts';
 import type { BatchHeader } from '../protocol/record-batch.ts';
 import { RecordCursor } from '../protocol/records.ts';
 
@@ -50,17 +48,7 @@ async function firstInBatch(
   header: BatchHeader,
   least: { readonly timestampMs: number; readonly offset: number },
 ): Promise<{ readonly offset: number; readonly timestampMs: number } | undefined> {
-  const codec = codecOfAttributes(header.attributes);
-  if (codec === undefined)
-    throw new LogError(
-      'CORRUPT_LOG',
-      `the batch at offset ${header.baseOffset} has an unknown compression codec`,
-    );
-  const data = await decompressAsync(
-    codec,
-    bytes.subarray(batchOverheadBytes, header.sizeBytes),
-    maxDataBytes,
-  );
+  const data = await batchDataAsync(header, bytes, 0, maxDataBytes);
   const cursor = new RecordCursor(header, data);
   while (cursor.next()) {
     const { offset, timestampMs } = cursor;
