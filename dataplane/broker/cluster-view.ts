@@ -1,5 +1,5 @@
 import type { ClusterClient } from '../cluster/cluster-client.ts';
-import type { BrokerEntry, ClusterState, TopicEntry } from '../cluster/cluster-state.ts';
+import type { BrokerEntry, ClusterState, Configs, TopicEntry } from '../cluster/cluster-state.ts';
 import { leaderOf } from '../cluster/ownership.ts';
 import { groupOf } from '../cluster/partition-groups.ts';
 
@@ -15,7 +15,7 @@ export interface PartitionLeader {
   readonly leaderEpoch: number;
 }
 
-const unknownState: Pick<ClusterState, 'topics'> = { topics: new Map() };
+const unknownState: Pick<ClusterState, 'topics' | 'configs'> = { topics: new Map(), configs: {} };
 
 /** Look-ups in the newest cluster state that this broker knows. */
 export class ClusterView {
@@ -29,6 +29,11 @@ export class ClusterView {
 
   get state(): ClusterState | undefined {
     return this.#cluster.current;
+  }
+
+  /** Dynamic settings of the whole cluster: the defaults of topics. */
+  get configs(): Configs {
+    return (this.state ?? unknownState).configs;
   }
 
   topicByName(name: string): NamedTopic | undefined {

@@ -15,7 +15,7 @@ function problemOf(
   configs: Readonly<Record<string, string>> = {},
   apiVersion = 13,
 ): string {
-  const checked = checkProducedRecords(records, { settings: topicSettings(configs), apiVersion, nowMs });
+  const checked = checkProducedRecords(records, { settings: topicSettings(configs, {}), apiVersion, nowMs });
   return 'error' in checked ? checked.error : 'none';
 }
 

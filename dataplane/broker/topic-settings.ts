@@ -1,4 +1,5 @@
 import type { Configs } from '../cluster/cluster-state.ts';
+import { topicConfigOf } from '../cluster/config/topic-configs.ts';
 
 /** What the produce path needs to know of a topic's configs. */
 export interface TopicSettings {
@@ -11,20 +12,21 @@ export interface TopicSettings {
   readonly timestampAfterMaxMs: number;
 }
 
-const known = new WeakMap<Configs, TopicSettings>();
+const known = new WeakMap<object, TopicSettings>();
 
-/** Computed once for each version of a topic's configs. */
-export function topicSettings(configs: Configs): TopicSettings {
-  let settings = known.get(configs);
+/** Computed once for each version of the configs of a topic and of the cluster, whose defaults hold. */
+export function topicSettings(own: Configs, cluster: Configs): TopicSettings {
+  const config = topicConfigOf(own, cluster);
+  let settings = known.get(config);
   if (settings === undefined) {
     settings = {
-      maxMessageBytes: Number(configs['max.message.bytes'] ?? 1_048_588),
-      needsKeys: (configs['cleanup.policy'] ?? '').split(',').includes('compact'),
-      logAppendTime: configs['message.timestamp.type'] === 'LogAppendTime',
-      timestampBeforeMaxMs: Number(configs['message.timestamp.before.max.ms'] ?? Infinity),
-      timestampAfterMaxMs: Number(configs['message.timestamp.after.max.ms'] ?? 3_600_000),
+      maxMessageBytes: config['max.message.bytes'],
+      needsKeys: config['cleanup.policy'].includes('compact'),
+      logAppendTime: config['message.timestamp.type'] === 'LogAppendTime',
+      timestampBeforeMaxMs: config['message.timestamp.before.max.ms'],
+      timestampAfterMaxMs: config['message.timestamp.after.max.ms'],
     };
-    known.set(configs, settings);
+    known.set(config, settings);
   }
   return settings;
 }

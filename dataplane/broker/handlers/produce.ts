@@ -121,7 +121,7 @@ async function append(
   const byId = context.apiVersion >= firstVersionWithTopicIds;
   const access = directory.find({ topic, byId, partition: index, currentLeaderEpoch: -1 });
   if (access.kind === 'refused') return { ...failed(index, access.error, null), leader: access.leader };
-  const settings = topicSettings(access.topic.topic.configs);
+  const settings = topicSettings(access.topic.topic.configs, directory.view.configs);
   if (access.topic.topic.internal)
     return failed(index, 'INVALID_TOPIC_EXCEPTION', `${access.topic.name} is written by brokers only`);
   const nowMs = runtime.wallMs();
