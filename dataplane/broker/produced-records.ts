@@ -1,7 +1,15 @@
 import type { KafkaErrorName } from '../protocol/error-code.ts';
-import { parseProducedBatch, produceErrors } from '../protocol/produced-batch.ts';
-import { RecordBatchError, isTransactional, setMaxTimestamp } from '../protocol/record-batch.ts';
+import { produceErrors } from '../protocol/produce-errors.ts';
+import {
+  RecordBatchError,
+  batchAttributes,
+  isControl,
+  isTransactional,
+  parseBatches,
+  readBatchHeader,
+} from '../protocol/record-batch.ts';
 import type { BatchHeader } from '../protocol/record-batch.ts';
+import { setMaxTimestamp } from '../protocol/record-batch.ts';
 import { validateBatch } from '../protocol/validate-records.ts';
 import type { TopicSettings } from './topic-settings.ts';
 
@@ -10,6 +18,10 @@ export interface RecordsProblem {
   readonly error: KafkaErrorName;
   readonly message: string;
 }
+
+/** Kafka's codec 4 came with version 7 of Produce; older clients could not read what they wrote. */
+const firstVersionWithZstd = 7;
+const zstd = 4;
 
 /**
  * Decompressed, a batch may be this many times its topic's `max.message.bytes`, and this much in any case: so much is
@@ -38,8 +50,14 @@ export function checkProducedRecords(
   if (records === null || records.length === 0)
     return { error: 'INVALID_RECORD', message: 'a record batch was expected, there is none' };
   try {
-    const header = parseProducedBatch(records, apiVersion);
-    return headerProblem(header, settings) ?? checkRecords(records, header, settings, nowMs);
+    const [header, ...others] = parseBatches(records, { verifyCrc: true });
+    if (header === undefined || others.length > 0) {
+      return {
+        error: 'INVALID_RECORD',
+        message: `a produce request has exactly one record batch for a partition, this one ${others.length + 1}`,
+      };
+    }
+    return headerProblem(header, settings, apiVersion) ?? checkRecords(records, header, settings, nowMs);
   } catch (error) {
     if (!(error instanceof RecordBatchError)) throw error;
     return { error: produceErrors[error.code], message: error.message };
@@ -47,9 +65,18 @@ export function checkProducedRecords(
 }
 
 function headerProblem(
-  { attributes, sizeBytes }: BatchHeader,
+  { attributes, sizeBytes, baseOffset }: BatchHeader,
   { maxMessageBytes }: TopicSettings,
+  apiVersion: number,
 ): RecordsProblem | undefined {
+  if (baseOffset !== 0) {
+    return {
+      error: 'INVALID_RECORD',
+      message: `the base offset of a produced batch is 0, this one has ${baseOffset}`,
+    };
+  }
+  if (isControl(attributes))
+    return { error: 'INVALID_RECORD', message: 'clients cannot write control records' };
   if (isTransactional(attributes)) {
     return {
       error: 'INVALID_TXN_STATE',
@@ -60,6 +87,12 @@ function headerProblem(
     return {
       error: 'MESSAGE_TOO_LARGE',
       message: `the batch has ${sizeBytes} bytes, max.message.bytes of the topic is ${maxMessageBytes}`,
+    };
+  }
+  if ((attributes & batchAttributes.compressionMask) === zstd && apiVersion < firstVersionWithZstd) {
+    return {
+      error: 'UNSUPPORTED_COMPRESSION_TYPE',
+      message: `zstd needs version ${firstVersionWithZstd} of Produce, the request has version ${apiVersion}`,
     };
   }
   return undefined;
@@ -79,7 +112,11 @@ function checkRecords(
       message: `${nullKeys} of ${header.recordCount} records have no key, which a topic with cleanup.policy=compact needs`,
     };
   }
-  if (settings.logAppendTime) return header;
+  const saysAppendTime = (header.attributes & batchAttributes.logAppendTime) !== 0;
+  if (settings.logAppendTime) {
+    if (!saysAppendTime) return header;
+    return { error: 'INVALID_TIMESTAMP', message: 'producers do not set the timestamp type LogAppendTime' };
+  }
   const earliestMs = nowMs - settings.timestampBeforeMaxMs;
   const latestMs = nowMs + settings.timestampAfterMaxMs;
   if ((minTimestampMs !== undefined && minTimestampMs < earliestMs) || maxTimestampMs > latestMs) {
@@ -90,7 +127,7 @@ function checkRecords(
         `message.timestamp.before.max.ms and .after.max.ms they may be from ${earliestMs} to ${latestMs}`,
     };
   }
-  if (header.maxTimestampMs === maxTimestampMs) return header;
+  if (header.maxTimestampMs === maxTimestampMs && !saysAppendTime) return header;
   setMaxTimestamp(records, 0, maxTimestampMs);
-  return { ...header, maxTimestampMs };
+  return readBatchHeader(records, 0);
 }
