@@ -108,10 +108,10 @@ class EncoderCompiler {
       }
       return name;
     }
+    // Tagged fields are looked at where they are written: with their default, and without a value, they are not.
+    if (field.place === 'tagged') return name;
     source.line(`if (${name} === undefined) ${name} = ${defaultText(field.defaultValue)};`);
-    // Tagged fields are checked where they are written: a default may be a value that cannot be.
-    if (field.place === 'inline' && fixedSizeOf(field.type) !== undefined)
-      this.#check(field.type, name, fieldPath);
+    if (fixedSizeOf(field.type) !== undefined) this.#check(field.type, name, fieldPath);
     return name;
   }
 
