@@ -77,7 +77,7 @@ describe('what a client produces', () => {
 
   it('is no bomb', () => {
     const value = Buffer.alloc(17 * 1024 * 1024);
-    const bomb = batch({ codec: 'gzip', records: [{ value, timestampMs: nowMs }] });
+    const bomb = batch({ compression: 'gzip', records: [{ value, timestampMs: nowMs }] });
     assert(bomb.length < 100_000);
     assert.equal(problemOf(bomb), 'MESSAGE_TOO_LARGE');
   });
