@@ -1,0 +1,132 @@
+import type { OffsetCommitRequest } from '../../../protocol/api/offset-commit.ts';
+import { errorCode } from '../../../protocol/error-code.ts';
+import { requireGeneration } from '../classic/classic-requests.ts';
+import { unknownMember } from '../classic/classic-group.ts';
+import type { ClassicGroup } from '../classic/classic-group.ts';
+import type { ClassicRebalance } from '../classic/classic-rebalance.ts';
+import { GroupError } from '../errors.ts';
+import type { Group } from '../group-registry.ts';
+import type { Operation } from '../operation.ts';
+import { applyRecord } from '../replay.ts';
+import type { ShardContext } from '../shard-context.ts';
+import { noTopicId } from './committed-offsets.ts';
+import type { CommittedOffset } from './committed-offsets.ts';
+
+/** A request of the handler: topics are resolved, the others are answered already. */
+export interface OffsetCommit {
+  readonly request: Omit<OffsetCommitRequest, 'topics'>;
+  readonly apiVersion: number;
+  readonly topics: readonly {
+    readonly name: string;
+    readonly topicId: string | undefined;
+    readonly partitions: OffsetCommitRequest['topics'][number]['partitions'];
+  }[];
+}
+
+/** For each topic the error codes of its partitions, in the order of the request. */
+export type CommitAnswer = readonly (readonly number[])[];
+
+/** From this version of OffsetCommit on clients know the errors of KIP-848. */
+const knowsMemberEpochsFrom = 9;
+
+/** OffsetCommit. Whoever commits for a group with members has to be one of them, in the present generation. */
+export class OffsetCommits {
+  readonly #context: ShardContext;
+  readonly #rebalance: ClassicRebalance;
+
+  constructor(context: ShardContext, rebalance: ClassicRebalance) {
+    this.#context = context;
+    this.#rebalance = rebalance;
+  }
+
+  /** @throws GroupError */
+  commit(operation: Operation, { request, apiVersion, topics }: OffsetCommit): CommitAnswer {
+    const { groupId, memberId } = request;
+    const group = this.#group(request, apiVersion);
+    requireCommitter(group, request);
+    const member = group.members.get(memberId);
+    if (member !== undefined) this.#rebalance.heartbeat(group, member);
+    const nowMs = this.#context.runtime.wallMs();
+    const expireTimestampMs = request.retentionTimeMs < 0 ? -1 : nowMs + request.retentionTimeMs;
+    return topics.map(({ name, topicId, partitions }) =>
+      partitions.map((partition) => {
+        const { partitionIndex, committedOffset, committedLeaderEpoch, committedMetadata } = partition;
+        const problem = this.#problem(partition);
+        if (problem !== undefined) return problem;
+        this.#store(
+          operation,
+          { groupId, topic: name, partition: partitionIndex },
+          {
+            offset: committedOffset,
+            leaderEpoch: committedLeaderEpoch,
+            metadata: committedMetadata ?? '',
+            commitTimestampMs: nowMs,
+            expireTimestampMs,
+            topicId: topicId ?? noTopicId,
+          },
+        );
+        return errorCode.NONE;
+      }),
+    );
+  }
+
+  #problem({
+    committedOffset,
+    committedMetadata,
+  }: OffsetCommit['topics'][number]['partitions'][number]): number | undefined {
+    if ((committedMetadata?.length ?? 0) > this.#context.options.offsetMetadataMaxBytes)
+      return errorCode.OFFSET_METADATA_TOO_LARGE;
+    // Beyond any offset that this log can have (2^53); decoded to infinity.
+    return Number.isSafeInteger(committedOffset) ? undefined : errorCode.INVALID_COMMIT_OFFSET_SIZE;
+  }
+
+  #store(
+    operation: Operation,
+    key: { readonly groupId: string; readonly topic: string; readonly partition: number },
+    offset: CommittedOffset,
+  ): void {
+    const { groupId, topic, partition } = key;
+    applyRecord(this.#context, operation, {
+      id: 'offsetCommit',
+      key: { group: groupId, topic, partition },
+      value: {
+        offset: offset.offset,
+        leaderEpoch: offset.leaderEpoch,
+        metadata: offset.metadata,
+        commitTimestamp: offset.commitTimestampMs,
+        expireTimestamp: offset.expireTimestampMs,
+        topicId: offset.topicId,
+      },
+    });
+  }
+
+  #group({ groupId, generationIdOrMemberEpoch }: OffsetCommit['request'], apiVersion: number): Group {
+    const group = this.#context.groups.get(groupId);
+    if (group !== undefined) return group;
+    // Consumers that assign partitions themselves, and tools, commit to groups without members.
+    if (generationIdOrMemberEpoch < 0) return this.#context.groups.createClassic(groupId);
+    throw new GroupError(
+      apiVersion >= knowsMemberEpochsFrom ? 'GROUP_ID_NOT_FOUND' : 'ILLEGAL_GENERATION',
+      `there is no group ${groupId}: join it first`,
+    );
+  }
+}
+
+function requireCommitter(
+  group: ClassicGroup,
+  { memberId, groupInstanceId, generationIdOrMemberEpoch }: OffsetCommit['request'],
+): void {
+  if (generationIdOrMemberEpoch < 0 && group.state === 'Empty') return;
+  if (generationIdOrMemberEpoch >= 0 || memberId !== '' || groupInstanceId !== null) {
+    group.requireMember(memberId, groupInstanceId);
+    requireGeneration(group, generationIdOrMemberEpoch);
+  } else if (group.state !== 'Empty') {
+    throw unknownMember(group.groupId, 'without an id (only members may commit while there are any)');
+  }
+  if (group.state === 'CompletingRebalance') {
+    throw new GroupError(
+      'REBALANCE_IN_PROGRESS',
+      `group ${group.groupId} is rebalancing: commit when it is over`,
+    );
+  }
+}
