@@ -154,7 +154,12 @@ export class BrokerLog {
       this.#onClusterState(state);
     });
     await this.#openSession('start');
-    this.#periodic.every(this.#options.housekeepingIntervalMs, () => this.#log?.housekeeping());
+    this.#periodic.every(this.#options.housekeepingIntervalMs, () => {
+      // Not waited for: what becomes due while many flushes are under way queues up behind them.
+      if (this.#log !== undefined) inBackground(this.#log.flushDue());
+      return undefined;
+    });
+    this.#periodic.every(this.#options.housekeepingIntervalMs, () => this.#log?.trim());
     this.#periodic.every(this.#options.retentionCheckIntervalMs, () => this.retain());
     this.#periodic.every(this.#options.sweepIntervalMs, () => this.sweep());
   }

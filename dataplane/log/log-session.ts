@@ -125,13 +125,25 @@ export class LogSession {
     this.#unflushed.flushed(blocks);
   }
 
-  /** One round of what keeps the log short: flush what is due, then trim, then checkpoint. */
-  async housekeeping(): Promise<void> {
+  /**
+   * Tries again what failed and flushes what is due. Resolves when that has been tried; need not be waited for, however
+   * long it takes.
+   */
+  async flushDue(): Promise<void> {
     if (!this.session.live) return;
     this.#moves.retry();
     await this.#unflushed.flushDue();
-    if (!this.session.live) return;
-    await this.trimmer.advance(this.neededSlot());
+  }
+
+  /** Trims the WAL and writes a checkpoint as far as there is reason to. One round at a time. */
+  async trim(): Promise<void> {
+    if (this.session.live) await this.trimmer.advance(this.neededSlot());
+  }
+
+  /** One round of what keeps the log short: flush what is due, then trim, then checkpoint. */
+  async housekeeping(): Promise<void> {
+    await this.flushDue();
+    await this.trim();
   }
 
   /** The first slot that some group of this session still needs. */

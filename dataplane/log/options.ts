@@ -14,6 +14,10 @@ export interface LogOptions {
   readonly flushGroupBytes: number;
   /** … or when its oldest unflushed record is this old. */
   readonly flushIntervalMs: number;
+  /** Groups flushed at a time when many wait for it; a few at a time else. */
+  readonly maxFlushes: number;
+  /** Bytes in the flushes of a time. A larger one goes alone. */
+  readonly maxFlushBytes: number;
   /** A session checkpoint is written after this many slots, so that a takeover reads few slot indexes. */
   readonly checkpointSlots: number;
   /** Partitions with at least this many bytes in a flush get a segment of their own. */
@@ -33,7 +37,7 @@ export interface LogOptions {
   readonly maxMessageBytes: number;
   /** Producer state is dropped after this long without a batch (Kafka's `producer.id.expiration.ms`), by slot time. */
   readonly producerIdExpirationMs: number;
-  /** How often flush, trim and checkpoint look for work. */
+  /** How often flush, trim and checkpoint look for work, each for itself. */
   readonly housekeepingIntervalMs: number;
   /** How often `retention.ms` and `retention.bytes` are applied (Kafka's `log.retention.check.interval.ms`). */
   readonly retentionCheckIntervalMs: number;
@@ -68,6 +72,8 @@ export const defaultLogOptions: LogOptions = {
   maxUnflushedBytes: 512 * MiB,
   flushGroupBytes: 64 * MiB,
   flushIntervalMs: 600_000,
+  maxFlushes: 32,
+  maxFlushBytes: 256 * MiB,
   checkpointSlots: 256,
   ownSegmentBytes: 8 * MiB,
   hotCacheBytes: 128 * MiB,

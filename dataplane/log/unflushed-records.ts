@@ -2,6 +2,7 @@ import { inBackground } from '../runtime/in-background.ts';
 import type { AppendBudget } from './append-budget.ts';
 import { LogError, isDamage } from './errors.ts';
 import { flushGroup, hasClosedRuns } from './flush.ts';
+import { FlushTurns } from './flush-turns.ts';
 import type { LogContext } from './log-context.ts';
 import type { OwnedGroup } from './owned-group.ts';
 import type { OwnedPartition, TailBlock } from './owned-partition.ts';
@@ -19,7 +20,9 @@ export class UnflushedRecords {
   readonly #groups: ServedGroups;
   readonly #onProblem: (what: string, error: unknown) => void;
   readonly #pending = new Map<string, { bytes: number; sinceMs: number }>();
+  /** Groups that are being flushed, or wait for that. */
   readonly #flushing = new Set<string>();
+  readonly #turns: FlushTurns;
   /** Groups whose last flush met damaged bytes, with what was said of them. */
   readonly #unflushable = new Map<string, Error>();
 
@@ -36,6 +39,12 @@ export class UnflushedRecords {
     this.#budget = environment.budget;
     this.#groups = environment.groups;
     this.#onProblem = environment.onProblem;
+    const { maxFlushes, maxFlushBytes } = this.#context.options;
+    this.#turns = new FlushTurns({
+      maxFlushes,
+      maxBytes: maxFlushBytes,
+      isUnderPressure: () => this.#isUnderPressure,
+    });
   }
 
   /** `sizeBytes` have been admitted to a partition of this group. */
@@ -52,12 +61,14 @@ export class UnflushedRecords {
    * and when a flush has taken some: with all room taken there may be no other occasion.
    */
   relieve(): void {
-    if (this.#budget.usedBytes > this.#context.options.maxUnflushedBytes / 2)
-      inBackground(this.#flushLargest());
+    if (this.#isUnderPressure && !this.#turns.isBusy) inBackground(this.#flushLargest());
+  }
+
+  get #isUnderPressure(): boolean {
+    return this.#budget.usedBytes > this.#context.options.maxUnflushedBytes / 2;
   }
 
   async #flushLargest(): Promise<void> {
-    if (this.#flushing.size >= FLUSHES_AT_A_TIME) return;
     let largest: OwnedGroup | undefined;
     let bytes = 0;
     for (const [id, pending] of this.#pending) {
@@ -70,28 +81,44 @@ export class UnflushedRecords {
     if (largest !== undefined) await this.flush(largest);
   }
 
-  /** Flushes one group; a no-op while it is being flushed already. Never rejects: a failure is reported and retried. */
+  /**
+   * Flushes one group when its turn has come; a no-op while it is being flushed already, or waits for that. Never rejects:
+   * a failure is reported and retried.
+   */
   async flush(group: OwnedGroup): Promise<void> {
     if (this.#flushing.has(group.id) || group.phase === 'gone') return;
     this.#flushing.add(group.id);
+    let flushedBytes = 0;
+    await this.#turns.run(group.id, group.unflushedBytes(), async () => {
+      flushedBytes = await this.#flushNow(group);
+    });
+    if (flushedBytes > 0) this.relieve();
+  }
+
+  async #flushNow(group: OwnedGroup): Promise<number> {
     const beganMs = this.#context.runtime.monotonicMs();
     const sinceMs = this.#pending.get(group.id)?.sinceMs ?? beganMs;
     try {
+      // It may have been released, or the session have ended, while it waited.
+      if (group.phase === 'gone' || !this.#session.live) return 0;
       const { flushedBytes } = await group.exclusive(() => flushGroup(group, this.#context));
       // What was not durable yet is still to be flushed.
       this.#recount(group, flushedBytes > 0 ? beganMs : sinceMs);
       this.#unflushable.delete(group.id);
-      this.#flushing.delete(group.id);
-      if (flushedBytes > 0) this.relieve();
+      return flushedBytes;
     } catch (error) {
       if (isDamage(error)) this.#unflushable.set(group.id, error);
       if (this.#session.live) this.#onProblem(`group ${group.id} could not be flushed`, error);
+      return 0;
     } finally {
       this.#flushing.delete(group.id);
     }
   }
 
-  /** Flushes what is due by size, by age, or because it still lies in sessions of earlier owners. */
+  /**
+   * Flushes what is due by size, by age, or because it still lies in sessions of earlier owners. Resolves when all that
+   * was due at the call has been tried; what becomes due meanwhile is for the next call, which need not wait for this one.
+   */
   async flushDue(): Promise<void> {
     this.relieve();
     const { options, runtime } = this.#context;
@@ -103,17 +130,7 @@ export class UnflushedRecords {
         (pending.bytes >= options.flushGroupBytes || nowMs - pending.sinceMs >= options.flushIntervalMs);
       return isDue || hasClosedRuns(group.manifest);
     });
-    await this.#flushAll(due);
-  }
-
-  /** A few at a time: after a takeover every group has something to flush, and records are served meanwhile. */
-  async #flushAll(groups: readonly OwnedGroup[]): Promise<void> {
-    let next = 0;
-    const worker = async (): Promise<void> => {
-      for (let group = groups[next++]; group !== undefined && this.#session.live; group = groups[next++])
-        await this.flush(group);
-    };
-    await Promise.all(Array.from({ length: Math.min(FLUSHES_AT_A_TIME, groups.length) }, worker));
+    await Promise.all(due.map((group) => this.flush(group)));
   }
 
   /**
@@ -170,5 +187,3 @@ export class UnflushedRecords {
     partition.tail.length = 0;
   }
 }
-
-const FLUSHES_AT_A_TIME = 4;
