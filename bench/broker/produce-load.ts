@@ -53,12 +53,17 @@ export async function runProduceLoad(load: ProduceLoad): Promise<ProduceLoadResu
     }));
     frames.push(
       Buffer.concat(
-        encodeRequestFrame(produce, produceVersion, { correlationId: 0, clientId: 'load' }, {
-          transactionalId: null,
-          acks: -1,
-          timeoutMs: 60_000,
-          topicData: [{ name: load.topic, partitionData }],
-        }),
+        encodeRequestFrame(
+          produce,
+          produceVersion,
+          { correlationId: 0, clientId: 'load' },
+          {
+            transactionalId: null,
+            acks: -1,
+            timeoutMs: 60_000,
+            topicData: [{ name: load.topic, partitionData }],
+          },
+        ),
       ),
     );
   }

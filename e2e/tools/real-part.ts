@@ -30,18 +30,7 @@ export const realParts = {
     folder: 'moto-5.2.5',
     executable: 'bin/python',
     toolchain: ['python3', '-c', 'import venv, ensurepip'],
-    async install(folder) {
-      await run('python3', ['-m', 'venv', folder]);
-      const pip = [
-        '-m',
-        'pip',
-        'install',
-        '--quiet',
-        '--disable-pip-version-check',
-        'moto[s3,server]==5.2.5',
-      ];
-      await run(path.join(folder, 'bin/python'), pip);
-    },
+    install: (folder) => installPythonPackages(folder, ['moto[s3,server]==5.2.5']),
   },
   /** The jars of Kafka's own codecs; the JDK runs e2e/java over them. */
   kafkaCodec: {
@@ -58,6 +47,29 @@ export const realParts = {
         'org.slf4j:slf4j-api:1.7.36',
         'org.slf4j:slf4j-nop:1.7.36',
       ]),
+  },
+  /** Apache Kafka: broker, command-line tools and Java clients, with all they depend on. */
+  kafka: {
+    folder: 'kafka-4.3.1',
+    executable: 'jars',
+    toolchain: ['mvn', '--version'],
+    install: (folder) =>
+      installJars(
+        folder,
+        [
+          'org.apache.kafka:kafka_2.13:4.3.1',
+          'org.apache.kafka:kafka-tools:4.3.1',
+          'org.apache.logging.log4j:log4j-slf4j-impl:2.25.4',
+        ],
+        { transitive: true },
+      ),
+  },
+  /** librdkafka by its Python binding, and kafka-python. */
+  pythonClients: {
+    folder: 'python-clients-1',
+    executable: 'bin/python',
+    toolchain: ['python3', '-c', 'import venv, ensurepip'],
+    install: (folder) => installPythonPackages(folder, ['confluent-kafka==2.16.1', 'kafka-python==3.0.12']),
   },
 } as const satisfies Record<string, RealPart>;
 
@@ -157,8 +169,18 @@ function goPart(folder: string, executable: string, module: string): RealPart {
   };
 }
 
-/** Exactly these artifacts, without what they depend on, into `folder/jars`. */
-async function installJars(folder: string, artifacts: readonly string[]): Promise<void> {
+async function installPythonPackages(folder: string, packages: readonly string[]): Promise<void> {
+  await run('python3', ['-m', 'venv', folder]);
+  const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...packages];
+  await run(path.join(folder, 'bin/python'), pip);
+}
+
+/** These artifacts into `folder/jars`; without what they depend on, unless that is asked for. */
+async function installJars(
+  folder: string,
+  artifacts: readonly string[],
+  { transitive = false }: { readonly transitive?: boolean } = {},
+): Promise<void> {
   const dependencies = artifacts.map((artifact) => {
     const [groupId, artifactId, version] = artifact.split(':');
     return `<dependency><groupId>${groupId}</groupId><artifactId>${artifactId}</artifactId><version>${version}</version></dependency>`;
@@ -171,7 +193,11 @@ async function installJars(folder: string, artifacts: readonly string[]): Promis
 `;
   const pom = path.join(folder, 'pom.xml');
   await writeFile(pom, project);
-  const copy = ['-DexcludeTransitive=true', `-DoutputDirectory=${path.join(folder, 'jars')}`];
+  const copy = [
+    `-DexcludeTransitive=${!transitive}`,
+    '-DincludeScope=runtime',
+    `-DoutputDirectory=${path.join(folder, 'jars')}`,
+  ];
   await run('mvn', ['--batch-mode', '--quiet', '--file', pom, 'dependency:copy-dependencies', ...copy]);
 }
 
