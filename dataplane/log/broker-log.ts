@@ -4,7 +4,7 @@ import { ClusterClient } from '../cluster/cluster-client.ts';
 import type { ClusterState, Configs, FormatRange } from '../cluster/cluster-state.ts';
 import { moveAway } from '../cluster/reassign.ts';
 import { inBackground } from '../runtime/in-background.ts';
-import type { Runtime } from '../runtime/runtime.ts';
+import type { Cancel, Runtime } from '../runtime/runtime.ts';
 import { untilAborted } from '../store/body.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import type { AppendOptions, AppendResult } from './append-admission.ts';
@@ -17,7 +17,7 @@ import { newLogCounters } from './log-context.ts';
 import type { LogContext } from './log-context.ts';
 import { LogSession } from './log-session.ts';
 import { moveLogStart } from './log-start.ts';
-import type { Served } from './served-groups.ts';
+import type { Served, ServingListener } from './served-groups.ts';
 import type { LogOptions } from './options.ts';
 import { defaultLogOptions } from './options.ts';
 import type { EpochEnd } from './read/epoch-end.ts';
@@ -68,6 +68,7 @@ export class BrokerLog {
   readonly #registration: SessionRegistration;
   readonly #report: ServingReport;
   readonly #periodic: PeriodicWork;
+  readonly #servingListeners = new Set<ServingListener>();
   #log: LogSession | undefined;
   #objectSequence = 0;
   #draining = false;
@@ -145,6 +146,19 @@ export class BrokerLog {
 
   get sid(): string | undefined {
     return this.#log?.session.sid;
+  }
+
+  /**
+   * Tells from now on which partitions this broker begins and ceases to serve; those it serves already are told before
+   * this returns. In calls that must not throw.
+   */
+  subscribeServing(listener: ServingListener): Cancel {
+    this.#servingListeners.add(listener);
+    for (const group of this.#log?.groups ?? [])
+      for (const { topicId, partition } of group.partitions.values()) listener.serving(topicId, partition);
+    return () => {
+      this.#servingListeners.delete(listener);
+    };
   }
 
   /** Registers this broker and begins to serve. Resolves when it is registered. */
@@ -231,6 +245,14 @@ export class BrokerLog {
       context: this.context,
       budget: this.budget,
       refreshCluster: () => this.#refreshCluster(session.signal),
+      serving: {
+        serving: (topicId, partition) => {
+          for (const listener of this.#servingListeners) listener.serving(topicId, partition);
+        },
+        lost: (topicId, partition) => {
+          for (const listener of this.#servingListeners) listener.lost(topicId, partition);
+        },
+      },
       onServing: (group, generation) => {
         this.#report.serves(group, generation);
       },

@@ -11,6 +11,7 @@ import type { OwnedGroup } from './owned-group.ts';
 import type { TailBlock } from './owned-partition.ts';
 import type { Served } from './served-groups.ts';
 import { ServedGroups } from './served-groups.ts';
+import type { ServingListener } from './served-groups.ts';
 import { SlotAssembler } from './slot-assembler.ts';
 import { Trimmer } from './trimmer.ts';
 import { UnflushedRecords } from './unflushed-records.ts';
@@ -21,6 +22,7 @@ export interface LogSessionEnvironment extends GroupMoveEvents {
   readonly context: LogContext;
   readonly budget: AppendBudget;
   readonly refreshCluster: () => Promise<ClusterState>;
+  readonly serving: ServingListener;
 }
 
 /**
@@ -31,14 +33,15 @@ export class LogSession {
   readonly session: WalSession;
   readonly assembler: SlotAssembler;
   readonly trimmer: Trimmer;
-  readonly #groups = new ServedGroups();
+  readonly #groups: ServedGroups;
   readonly #moves: GroupMoves;
   readonly #unflushed: UnflushedRecords;
   readonly #admission: AppendAdmission;
 
   constructor(environment: LogSessionEnvironment) {
     const { session, context, budget, refreshCluster } = environment;
-    const groups = this.#groups;
+    const groups = new ServedGroups(environment.serving);
+    this.#groups = groups;
     this.session = session;
     this.assembler = new SlotAssembler(session, context.runtime, context.options, (slot) => {
       this.trimmer.issued(slot);

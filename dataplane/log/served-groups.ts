@@ -13,10 +13,21 @@ export interface ServedGroup {
   readonly generation: number;
 }
 
+/** Told of partitions as they begin and cease to be served. */
+export interface ServingListener {
+  serving(topicId: string, partition: number): void;
+  lost(topicId: string, partition: number): void;
+}
+
 /** What a session serves: its groups by id, and their partitions. */
 export class ServedGroups {
+  readonly #listener: ServingListener;
   readonly #groups = new Map<string, ServedGroup>();
   readonly #partitions = new Map<string, Served>();
+
+  constructor(listener: ServingListener = { serving: () => undefined, lost: () => undefined }) {
+    this.#listener = listener;
+  }
 
   get size(): number {
     return this.#groups.size;
@@ -43,6 +54,8 @@ export class ServedGroups {
     this.#groups.set(group.id, { group, generation });
     for (const partition of group.partitions.values())
       this.#partitions.set(`${partition.topicId}/${partition.partition}`, { group, partition });
+    for (const { topicId, partition } of group.partitions.values())
+      this.#listener.serving(topicId, partition);
   }
 
   /** False: this very group is not served (any more). */
@@ -51,12 +64,15 @@ export class ServedGroups {
     this.#groups.delete(group.id);
     for (const partition of group.partitions.values())
       this.#partitions.delete(`${partition.topicId}/${partition.partition}`);
+    for (const { topicId, partition } of group.partitions.values()) this.#listener.lost(topicId, partition);
     return true;
   }
 
   clear(): void {
+    const lost = [...this.#partitions.values()];
     this.#groups.clear();
     this.#partitions.clear();
+    for (const { partition } of lost) this.#listener.lost(partition.topicId, partition.partition);
   }
 
   /** The first slot that some group still needs; `undefined`: none needs any. */

@@ -1,7 +1,7 @@
 import { LogError } from '../../log/errors.ts';
 import { inBackground } from '../../runtime/in-background.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
-import type { ClusterView } from './cluster-view.ts';
+import type { TopicsView } from './topics-view.ts';
 import type { CoordinatorLog } from './coordinator-log.ts';
 import { GroupError, notCoordinator } from './errors.ts';
 import { encodeGroupRecord } from './group-record.ts';
@@ -20,7 +20,7 @@ export interface ShardEnvironment {
   readonly log: CoordinatorLog;
   readonly runtime: Runtime;
   readonly options: GroupOptions;
-  readonly cluster: () => ClusterView;
+  readonly topics: () => TopicsView;
   /** The shard has closed itself: an append failed, or the code has a bug. What is in the log counts: load it again. */
   readonly onFailed: (error: unknown) => void;
 }
@@ -67,7 +67,7 @@ export class CoordinatorShard {
       options,
       groups: this.groups,
       offsets: this.offsets,
-      cluster: environment.cluster,
+      topics: environment.topics,
       schedule: (key, groupId, delayMs, step) => {
         this.#timers.schedule(key, delayMs, () => {
           this.#run(groupId, step);

@@ -1,8 +1,8 @@
 import { inBackground } from '../../runtime/in-background.ts';
 import { sleep } from '../../runtime/runtime.ts';
 import type { Cancel, Runtime } from '../../runtime/runtime.ts';
-import { StaticClusterView } from './cluster-view.ts';
-import type { ClusterView } from './cluster-view.ts';
+import { StaticTopicsView } from './topics-view.ts';
+import type { TopicsView } from './topics-view.ts';
 import { offsetsTopic } from './coordinator-log.ts';
 import type { CoordinatorLog } from './coordinator-log.ts';
 import { CoordinatorShard } from './coordinator-shard.ts';
@@ -32,7 +32,7 @@ export class GroupCoordinator {
   readonly #stopped = new AbortController();
   /** By name: the ids of topics that were deleted while this broker looked on. */
   readonly #deletedTopics = new Map<string, Set<string>>();
-  #view: ClusterView = new StaticClusterView([]);
+  #view: TopicsView = new StaticTopicsView([]);
   #unsubscribe: Cancel | undefined;
 
   constructor(environment: GroupCoordinatorEnvironment) {
@@ -87,19 +87,19 @@ export class GroupCoordinator {
     return [...this.#shards.values()];
   }
 
-  get view(): ClusterView {
+  get view(): TopicsView {
     return this.#view;
   }
 
   /** Call with every change of topics, partition counts or racks. Topics that are missing since the last one are deleted. */
-  clusterChanged(view: ClusterView): void {
+  topicsChanged(view: TopicsView): void {
     const before = this.#view;
     this.#view = view;
     const deleted = [...before.topics()].filter(({ topicId }) => view.topicById(topicId) === undefined);
     if (deleted.length > 0) this.topicsDeleted(deleted);
   }
 
-  /** What was committed for these topics goes. {@link clusterChanged} calls it for what it notices. */
+  /** What was committed for these topics goes. {@link topicsChanged} calls it for what it notices. */
   topicsDeleted(topics: readonly { readonly name: string; readonly topicId: string }[]): void {
     for (const { name, topicId } of topics) {
       const known = this.#deletedTopics.get(name) ?? new Set();
@@ -122,7 +122,7 @@ export class GroupCoordinator {
       log,
       runtime,
       options: this.options,
-      cluster: () => this.#view,
+      topics: () => this.#view,
       onFailed: (error) => {
         onProblem(`partition ${partition} of ${offsetsTopic} is loaded again`, error);
         // Unless the partition was lost, or opened again, meanwhile.

@@ -12,8 +12,8 @@ import type { RequestInput, ResponseOf } from '../../protocol/api.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { VirtualTime } from '../../runtime/virtual-time.ts';
 import type { RequestContext } from '../request-context.ts';
-import { StaticClusterView } from './cluster-view.ts';
-import type { TopicView } from './cluster-view.ts';
+import { StaticTopicsView } from './topics-view.ts';
+import type { TopicView } from './topics-view.ts';
 import { SimulatedLog, SimulatedLogStore } from './coordinator-log-fixture.ts';
 import type { SimulatedLogFaults } from './coordinator-log-fixture.ts';
 import { offsetsTopic } from './coordinator-log.ts';
@@ -124,20 +124,15 @@ export class GroupWorld {
 
   setTopics(topics: readonly TopicView[]): void {
     this.#topics = topics;
-    const view = new StaticClusterView([topicView(offsetsTopic, this.partitions), ...topics]);
-    for (const { coordinator } of this.brokers) coordinator.clusterChanged(view);
+    const view = new StaticTopicsView([topicView(offsetsTopic, this.partitions), ...topics]);
+    for (const { coordinator } of this.brokers) coordinator.topicsChanged(view);
   }
 
-  /** A request as it comes over the wire, in the version given or the newest. */
-  async call<Req, ReqInput, Res, ResInput>(
-    api: Api<string, Req, ReqInput, Res, ResInput>,
-    handle: (request: Req, context: RequestContext) => Promise<ResInput>,
-    input: ReqInput,
-    { version = api.versions.max, clientId = 'client' }: { version?: number; clientId?: string } = {},
+  /** See {@link callApi}. */
+  call<Req, ReqInput, Res, ResInput>(
+    ...args: Parameters<typeof callApi<Req, ReqInput, Res, ResInput>>
   ): Promise<Res> {
-    const request = api.request.decode(Buffer.concat(api.request.encode(input, version)), version);
-    const response = await handle(request, contextOf(version, clientId));
-    return api.response.decode(Buffer.concat(api.response.encode(response, version)), version);
+    return callApi(...args);
   }
 
   wait(ms: number): Promise<void> {
@@ -154,6 +149,18 @@ export class GroupWorld {
       for (const { coordinator } of this.brokers) coordinator.stop();
     }
   }
+}
+
+/** A request as it comes over the wire, in the version given or the newest. */
+export async function callApi<Req, ReqInput, Res, ResInput>(
+  api: Api<string, Req, ReqInput, Res, ResInput>,
+  handle: (request: Req, context: RequestContext) => Promise<ResInput>,
+  input: ReqInput,
+  { version = api.versions.max, clientId = 'client' }: { version?: number; clientId?: string } = {},
+): Promise<Res> {
+  const request = api.request.decode(Buffer.concat(api.request.encode(input, version)), version);
+  const response = await handle(request, contextOf(version, clientId));
+  return api.response.decode(Buffer.concat(api.response.encode(response, version)), version);
 }
 
 function contextOf(apiVersion: number, clientId: string): RequestContext {

@@ -1,5 +1,5 @@
 import type { Runtime } from '../../runtime/runtime.ts';
-import type { ClusterView } from './cluster-view.ts';
+import type { TopicsView } from './topics-view.ts';
 import type { GroupRegistry } from './group-registry.ts';
 import type { CommittedOffsets } from './offsets/committed-offsets.ts';
 import type { Operation } from './operation.ts';
@@ -12,7 +12,7 @@ export interface ShardContext {
   readonly groups: GroupRegistry;
   readonly offsets: CommittedOffsets;
   /** Topics as last seen. */
-  cluster(): ClusterView;
+  topics(): TopicsView;
   /** Runs `step` as an operation after `delayMs`, instead of what was scheduled under `key`. */
   schedule(key: string, groupId: string, delayMs: number, step: (operation: Operation) => void): void;
   isScheduled(key: string): boolean;

@@ -4,7 +4,7 @@ import type { offsetFetch, OffsetFetchRequest } from '../../../protocol/api/offs
 import type { ResponseInput } from '../../../protocol/api.ts';
 import { errorCode } from '../../../protocol/error-code.ts';
 import type { RequestContext } from '../../request-context.ts';
-import type { ClusterView } from '../cluster-view.ts';
+import type { TopicsView } from '../topics-view.ts';
 import type { GroupCoordinator } from '../group-coordinator.ts';
 import type { CommitAnswer } from '../offsets/offset-commit.ts';
 import { noTopicId } from '../offsets/committed-offsets.ts';
@@ -168,7 +168,7 @@ interface ResolvedTopic {
 type TopicReference = { readonly name: string; readonly topicId: string };
 
 function resolveCommitted(
-  view: ClusterView,
+  view: TopicsView,
   { name, topicId }: TopicReference,
   apiVersion: number,
 ): ResolvedTopic {
@@ -179,7 +179,7 @@ function resolveCommitted(
 
 /** By name also offsets of topics that do not exist (any more) are found, as in Kafka. */
 function resolveFetched(
-  view: ClusterView,
+  view: TopicsView,
   { name, topicId }: TopicReference,
   apiVersion: number,
 ): ResolvedTopic {
@@ -187,7 +187,7 @@ function resolveFetched(
   return { name, topicId: undefined, problem: errorCode.NONE };
 }
 
-function resolveById(view: ClusterView, topicId: string): ResolvedTopic {
+function resolveById(view: TopicsView, topicId: string): ResolvedTopic {
   return { name: view.topicById(topicId)?.name, topicId, problem: errorCode.UNKNOWN_TOPIC_ID };
 }
 
@@ -215,7 +215,7 @@ function failedTopic(topic: FetchTopic, code: number): FetchedTopicAnswer {
 /** Everything that a group has committed. With ids only what still exists can be named. */
 function allTopics(
   fetched: readonly FetchedTopic[],
-  view: ClusterView,
+  view: TopicsView,
   apiVersion: number,
 ): FetchedTopicAnswer[] {
   return fetched.flatMap(({ name, partitions }) => {

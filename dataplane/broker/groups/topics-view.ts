@@ -9,13 +9,13 @@ export interface TopicView {
 }
 
 /** The topics of the cluster at one moment. Never changed in place: a new one comes with every change. */
-export interface ClusterView {
+export interface TopicsView {
   topicByName(name: string): TopicView | undefined;
   topicById(topicId: string): TopicView | undefined;
   topics(): Iterable<TopicView>;
 }
 
-export class StaticClusterView implements ClusterView {
+export class StaticTopicsView implements TopicsView {
   readonly #byName = new Map<string, TopicView>();
   readonly #byId = new Map<string, TopicView>();
 
