@@ -102,7 +102,7 @@ export async function startKafkaServer(options: KafkaServerOptions): Promise<Kaf
 /** Resolves when the node names a broker in its metadata. */
 async function answers(host: string, port: number, server: LeashedProcess): Promise<void> {
   // Metadata, version 1, for all topics.
-  const request = Buffer.from('0000000000030001000000010001' + '78' + 'ffffffff', 'hex');
+  const request = Buffer.from('000000000003000100000001000178ffffffff', 'hex');
   request.writeInt32BE(request.length - 4);
   while (!server.hasExited) {
     const answered = await new Promise<boolean>((resolve) => {
