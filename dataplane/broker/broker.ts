@@ -1,29 +1,17 @@
-import type { BrokerLogEnvironment } from '../log/broker-log.ts';
 import { BrokerLog } from '../log/broker-log.ts';
 import type { LogError } from '../log/errors.ts';
-import { ProducerIdBlocks } from '../log/producer-id-blocks.ts';
-import { deleteRecords } from '../protocol/api/delete-records.ts';
-import { fetch } from '../protocol/api/fetch.ts';
-import { initProducerId } from '../protocol/api/init-producer-id.ts';
-import { listOffsets } from '../protocol/api/list-offsets.ts';
-import { offsetForLeaderEpoch } from '../protocol/api/offset-for-leader-epoch.ts';
-import { produce } from '../protocol/api/produce.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { ObjectStore } from '../store/object-store.ts';
+import { serveApis } from './broker-apis.ts';
+import type { BrokerOptions } from './broker-options.ts';
 import { ClusterView } from './cluster-view.ts';
-import { FetchSessions } from './fetch/fetch-session.ts';
-import { deleteRecordsHandler } from './handlers/delete-records.ts';
-import { fetchHandler } from './handlers/fetch.ts';
-import { initProducerIdHandler } from './handlers/init-producer-id.ts';
-import { listOffsetsHandler } from './handlers/list-offsets.ts';
-import { offsetForLeaderEpochHandler } from './handlers/offset-for-leader-epoch.ts';
-import { produceHandler } from './handlers/produce.ts';
+import { BrokerLogCoordinatorLog } from './groups/broker-log-coordinator-log.ts';
+import { topicsViewOf } from './groups/cluster-coordinator-directory.ts';
+import { GroupCoordinator } from './groups/group-coordinator.ts';
 import type { Acceptor } from './net/acceptor.ts';
 import { Connections, defaultConnectionsOptions } from './net/connections.ts';
-import type { ConnectionsOptions } from './net/connections.ts';
-import { PartitionDirectory } from './partition-access.ts';
-import { RequestDispatcher } from './request-dispatcher.ts';
+import type { RequestDispatcher } from './request-dispatcher.ts';
 
 export interface BrokerEnvironment {
   readonly store: ObjectStore;
@@ -47,16 +35,6 @@ export interface BrokerIdentity {
   readonly version: string;
 }
 
-export interface BrokerOptions {
-  readonly log?: BrokerLogEnvironment['options'];
-  readonly connections?: Partial<ConnectionsOptions> | undefined;
-  /** Kafka's `fetch.max.bytes`. */
-  readonly fetchMaxBytes?: number | undefined;
-  readonly pollMs?: number | undefined;
-}
-
-const defaultFetchMaxBytes = 55 * 1024 * 1024;
-
 /**
  * One broker: the log behind Kafka's protocol. It is composed here and nowhere else, from parts that know neither sockets
  * nor clocks; the same broker runs in a process and in the simulator.
@@ -66,6 +44,7 @@ export class Broker {
   readonly connections: Connections;
   readonly dispatcher: RequestDispatcher;
   readonly view: ClusterView;
+  readonly groups: GroupCoordinator;
   readonly #environment: BrokerEnvironment;
   readonly #stopped = new AbortController();
 
@@ -89,7 +68,25 @@ export class Broker {
       onReplaced: environment.onReplaced,
     });
     this.view = new ClusterView(this.log.cluster);
-    this.dispatcher = this.#serveApis(options);
+    const onProblem = (what: string, error: unknown): void => {
+      logger.warn('a problem was met and is tried again', { what, error });
+    };
+    this.groups = new GroupCoordinator({
+      log: new BrokerLogCoordinatorLog(this.log),
+      runtime,
+      options: options.groups,
+      onProblem,
+    });
+    this.dispatcher = serveApis({
+      log: this.log,
+      view: this.view,
+      groups: this.groups,
+      store,
+      runtime,
+      options,
+      onProblem,
+      signal: this.#stopped.signal,
+    });
     this.connections = new Connections({
       runtime,
       processor: this.dispatcher,
@@ -113,6 +110,10 @@ export class Broker {
 
   /** Registers, and serves. Resolves when clients are being answered. */
   async start(): Promise<void> {
+    this.groups.start();
+    this.log.cluster.subscribe((state) => {
+      this.groups.topicsChanged(topicsViewOf(state));
+    });
     await this.log.start();
     for (const acceptor of this.#environment.acceptors) this.connections.serve(acceptor);
   }
@@ -129,42 +130,7 @@ export class Broker {
     this.#stopped.abort(reason);
     await Promise.all(this.#environment.acceptors.map((acceptor) => acceptor.close()));
     this.connections.close(reason);
+    this.groups.stop();
     await this.log.stop();
-  }
-
-  #serveApis(options: BrokerOptions): RequestDispatcher {
-    const { store, runtime } = this.#environment;
-    const { log, view } = this;
-    const directory = new PartitionDirectory(log, view);
-    const producerIds = new ProducerIdBlocks({
-      store,
-      runtime,
-      formatVersion: log.context.formatVersion,
-      signal: this.#stopped.signal,
-    });
-    const dispatcher = new RequestDispatcher({
-      features: () => ({ supported: [], finalized: [], epoch: view.state?.version ?? -1 }),
-    });
-    // Clients before KIP-896 take the whole range of versions from the first one on: Kafka says 0 here too.
-    dispatcher.serve(produce, produceHandler({ log, directory, runtime }), { advertisedFrom: 0 });
-    dispatcher.serve(
-      fetch,
-      fetchHandler({
-        log,
-        directory,
-        runtime,
-        sessions: new FetchSessions(runtime.random, { maxSessions: 1_000, maxPartitions: 1_000_000 }),
-        options: { maxBytes: options.fetchMaxBytes ?? defaultFetchMaxBytes },
-      }),
-      { serial: true },
-    );
-    dispatcher.serve(listOffsets, listOffsetsHandler({ log, directory }));
-    dispatcher.serve(offsetForLeaderEpoch, offsetForLeaderEpochHandler({ log, directory }));
-    dispatcher.serve(deleteRecords, deleteRecordsHandler({ log, directory, runtime }));
-    dispatcher.serve(
-      initProducerId,
-      initProducerIdHandler({ nextProducerId: () => producerIds.nextProducerId() }),
-    );
-    return dispatcher;
   }
 }

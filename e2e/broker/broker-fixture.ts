@@ -5,7 +5,7 @@ import { realRuntime } from '../../dataplane/runtime/real-runtime.ts';
 import { createMemoryStore } from '../../dataplane/store/memory.ts';
 import type { ObjectStore } from '../../dataplane/store/object-store.ts';
 import { Broker } from '../../dataplane/broker/broker.ts';
-import type { BrokerOptions } from '../../dataplane/broker/broker.ts';
+import type { BrokerOptions } from '../../dataplane/broker/broker-options.ts';
 import { listenTcp } from '../../dataplane/broker/net/tcp-acceptor.ts';
 
 /** A broker on a loopback port, over memory unless a store is given, with our own client. Tests only. */
