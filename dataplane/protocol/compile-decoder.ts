@@ -17,8 +17,9 @@
  */
 import { decodingFailures } from './decoding-problem.ts';
 import type { DecodingProblem } from './decoding-problem.ts';
+import { defaultText, emptyBytes } from './default-text.ts';
 import { fixedSizeOf, inlineFields, layoutStruct, smallestSize, taggedFields } from './field-layout.ts';
-import type { DefaultValue, FieldLayout, StructLayout } from './field-layout.ts';
+import type { FieldLayout, StructLayout } from './field-layout.ts';
 import type { Fields, FieldType } from './field.ts';
 import { FieldPath, SourceText } from './source-text.ts';
 import { cursor, readInt64, readString, readUnsignedVarint, readUuid } from './wire-reader.ts';
@@ -36,7 +37,8 @@ export interface VersionedMessage {
 /** Longest string on the wire, compact or not. */
 export const longestString = 32_767;
 
-const emptyBytes = Buffer.alloc(0);
+/** Arrays up to this length get their memory at once. */
+const mostPreallocated = 1_024;
 
 export function compileDecoder(message: VersionedMessage): Decoder {
   const compiler = new DecoderCompiler(message.version);
@@ -84,8 +86,7 @@ class DecoderCompiler {
     }
     if (layout.flexible) this.#tagSection(layout, path, end, values);
     const properties = layout.fields.map(
-      (field) =>
-        `${field.name}: ${values.get(field.name) ?? this.#defaultText(field.defaultValue, field.type)}`,
+      (field) => `${field.name}: ${values.get(field.name) ?? this.#defaultText(field)}`,
     );
     return `{ ${properties.join(', ')} }`;
   }
@@ -228,7 +229,8 @@ class DecoderCompiler {
       `if (${count} * ${smallest} > ${end} - p) ${this.#fail('too few bytes', path, 'p', count, end)}`,
     );
     const index = source.name('i');
-    source.line(`${result} = new Array(${count});`);
+    // What is announced is not yet there: larger arrays grow as their elements are read.
+    source.line(`${result} = ${count} > ${mostPreallocated} ? [] : new Array(${count});`);
     source.line(`for (let ${index} = 0; ${index} < ${count}; ${index}++) {`);
     const size = fixedSizeOf(element);
     if (size === undefined) {
@@ -246,7 +248,7 @@ class DecoderCompiler {
     const tagged = taggedFields(layout);
     for (const field of tagged) {
       const name = source.name('t');
-      source.line(`let ${name} = ${this.#defaultText(field.defaultValue, field.type)};`);
+      source.line(`let ${name} = ${this.#defaultText(field)};`);
       values.set(field.name, name);
     }
     const section = path.field('taggedFields');
@@ -279,22 +281,8 @@ class DecoderCompiler {
     source.line('}');
   }
 
-  #defaultText(value: DefaultValue, type: FieldType): string {
-    switch (value.kind) {
-      case 'scalar':
-        return typeof value.value === 'number' ? String(value.value) : JSON.stringify(value.value);
-      case 'empty-array':
-        return '[]';
-      case 'empty-bytes':
-        return 'emptyBytes';
-      case 'struct': {
-        const fields = type.kind === 'struct' ? layoutStruct(type.fields, this.#version, true).fields : [];
-        const texts = fields.map(
-          (field) => `${field.name}: ${this.#defaultText(field.defaultValue, field.type)}`,
-        );
-        return `{ ${texts.join(', ')} }`;
-      }
-    }
+  #defaultText(field: FieldLayout): string {
+    return defaultText(field.defaultValue, field.type, this.#version);
   }
 
   #fail(problem: DecodingProblem, path: FieldPath, position: string, amount: string, end: string): string {

@@ -13,6 +13,7 @@
  */
 import { longestString } from './compile-decoder.ts';
 import type { VersionedMessage } from './compile-decoder.ts';
+import { defaultText, emptyBytes, scalarText } from './default-text.ts';
 import { encodingFailures } from './encoding-problem.ts';
 import { fixedSizeOf, inlineFields, layoutStruct, taggedFields } from './field-layout.ts';
 import type { DefaultValue, FieldLayout, StructLayout } from './field-layout.ts';
@@ -33,6 +34,7 @@ ${source.toString()}
 };`;
   const runtime = {
     WireWriter,
+    emptyBytes,
     isUuid,
     piecesLength,
     writeFloat64,
@@ -110,7 +112,10 @@ class EncoderCompiler {
     }
     // Tagged fields are looked at where they are written: with their default, and without a value, they are not.
     if (field.place === 'tagged') return name;
-    source.line(`if (${name} === undefined) ${name} = ${defaultText(field.defaultValue)};`);
+    if (field.optional) {
+      const text = defaultText(field.defaultValue, field.type, this.#version);
+      source.line(`if (${name} === undefined) ${name} = ${text};`);
+    }
     if (fixedSizeOf(field.type) !== undefined) this.#check(field.type, name, fieldPath);
     return name;
   }
@@ -251,23 +256,6 @@ class EncoderCompiler {
     const place = path.arguments(this.source);
     this.expected.set(this.source.sites.length - 1, expectations[kind]);
     return `throw fail('value', ${place}, ${value});`;
-  }
-}
-
-function scalarText(value: number | string | boolean | null): string {
-  return typeof value === 'number' ? String(value) : JSON.stringify(value);
-}
-
-function defaultText(value: DefaultValue): string {
-  switch (value.kind) {
-    case 'scalar':
-      return scalarText(value.value);
-    case 'empty-array':
-      return '[]';
-    case 'empty-bytes':
-      return 'new Uint8Array(0)';
-    case 'struct':
-      return '{}';
   }
 }
 

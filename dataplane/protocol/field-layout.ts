@@ -23,6 +23,8 @@ export interface FieldLayout {
   readonly tag: number;
   readonly nullable: boolean;
   readonly ignorable: boolean;
+  /** May be left out when encoding: as its type says. */
+  readonly optional: boolean;
   /** Strings, bytes and arrays have compact lengths. */
   readonly flexible: boolean;
   readonly defaultValue: DefaultValue;
@@ -101,6 +103,7 @@ function layoutField(name: string, field: Field, version: number, flexible: bool
     tag: options.tag ?? -1,
     nullable: options.nullable !== undefined && isInRange(version, parseVersionRange(options.nullable)),
     ignorable: options.ignorable === true,
+    optional: options.versions !== undefined || options.default !== undefined || options.tag !== undefined,
     flexible: flexible && options.flexible !== 'none',
     defaultValue: defaultOf(type, options.default),
   };

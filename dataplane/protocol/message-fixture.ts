@@ -2,7 +2,7 @@
 import { VirtualRandom } from '../runtime/virtual-random.ts';
 import { layoutStruct } from './field-layout.ts';
 import type { FieldLayout } from './field-layout.ts';
-import type { FieldOptions, Fields, FieldType } from './field.ts';
+import type { Fields, FieldType } from './field.ts';
 import type { AnyMessage } from './message.ts';
 import { isInRange } from './version-range.ts';
 
@@ -31,10 +31,7 @@ export function withoutDefaults(fields: Fields, version: number, value: Struct):
   const sparse: Struct = {};
   for (const layout of layoutStruct(fields, version, true).fields) {
     const content = value[layout.name];
-    const options: FieldOptions = fields[layout.name]?.options ?? {};
-    const mayBeLeftOut =
-      options.versions !== undefined || options.default !== undefined || options.tag !== undefined;
-    if (mayBeLeftOut && isSame(content, defaultOf(layout, version))) continue;
+    if (layout.optional && isSame(content, defaultOf(layout, version))) continue;
     sparse[layout.name] = sparseValue(layout.type, version, content);
   }
   return sparse;

@@ -217,7 +217,6 @@ const recorded: readonly RecordedRequest[] = [
         },
       ],
       timeoutMs: 1995,
-      validateOnly: false,
     },
     '0000003f0013000700000003000a6a6176612d61646d696e0002076f726465727300000003000101020d726574656e74696f6e2e6d7305313030300000000007cb0000',
   ),
@@ -245,7 +244,6 @@ const recorded: readonly RecordedRequest[] = [
     { correlationId: 5, clientId: 'java-admin' },
     {
       resources: [{ resourceType: 2, resourceName: 'orders', configurationKeys: null }],
-      includeSynonyms: false,
     },
     '000000230020000400000005000a6a6176612d61646d696e000202076f72646572730000000000',
   ),
@@ -419,7 +417,6 @@ const recorded: readonly RecordedRequest[] = [
           configs: [{ name: 'retention.ms', value: '1000' }],
         },
       ],
-      validateOnly: false,
     },
     '000000440013000400000003000772646b61666b610000000100066f72646572730000000300010000000000000001000c726574656e74696f6e2e6d730004313030300000ea6000',
   ),

@@ -28,7 +28,7 @@ export const addPartitionsToTxn = defineApi({
         transactionalId: string(),
         producerId: int64(),
         producerEpoch: int16(),
-        verifyOnly: bool(),
+        verifyOnly: bool({ default: false }),
         topics: array(addPartitionsToTxnTopic),
       },
       { versions: '4+' },

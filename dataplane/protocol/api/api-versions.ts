@@ -36,7 +36,7 @@ export const apiVersions = defineApi({
       },
       { versions: '3+', tag: 2, ignorable: true },
     ),
-    zkMigrationReady: bool({ versions: '3+', tag: 3, ignorable: true }),
+    zkMigrationReady: bool({ versions: '3+', default: false, tag: 3, ignorable: true }),
   },
 });
 

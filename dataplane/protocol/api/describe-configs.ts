@@ -13,8 +13,8 @@ export const describeConfigs = defineApi({
       resourceName: string(),
       configurationKeys: array(string(), { nullable: '0+' }),
     }),
-    includeSynonyms: bool(),
-    includeDocumentation: bool({ versions: '3+' }),
+    includeSynonyms: bool({ default: false }),
+    includeDocumentation: bool({ versions: '3+', default: false }),
   },
   response: {
     throttleTimeMs: int32(),

@@ -33,7 +33,7 @@ export const describeLogDirs = defineApi({
       }),
       totalBytes: int64({ versions: '4+', default: -1, ignorable: true }),
       usableBytes: int64({ versions: '4+', default: -1, ignorable: true }),
-      isCordoned: bool({ versions: '5+', ignorable: true }),
+      isCordoned: bool({ versions: '5+', default: false, ignorable: true }),
     }),
   },
 });

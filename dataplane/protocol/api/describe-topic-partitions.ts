@@ -26,7 +26,7 @@ export const describeTopicPartitions = defineApi({
       errorCode: int16(),
       name: string({ nullable: '0+' }),
       topicId: uuid(),
-      isInternal: bool(),
+      isInternal: bool({ default: false }),
       partitions: array({
         errorCode: int16(),
         partitionIndex: int32(),

@@ -27,7 +27,7 @@ export const joinGroup = defineApi({
     protocolType: string({ versions: '7+', nullable: '7+', default: null, ignorable: true }),
     protocolName: string({ nullable: '7+' }),
     leader: string(),
-    skipAssignment: bool({ versions: '9+' }),
+    skipAssignment: bool({ versions: '9+', default: false }),
     memberId: string(),
     members: array({
       memberId: string(),

@@ -33,7 +33,7 @@ export const metadata = defineApi({
       errorCode: int16(),
       name: string({ nullable: '12+' }),
       topicId: uuid({ versions: '10+', ignorable: true }),
-      isInternal: bool({ versions: '1+', ignorable: true }),
+      isInternal: bool({ versions: '1+', default: false, ignorable: true }),
       partitions: array({
         errorCode: int16(),
         partitionIndex: int32(),

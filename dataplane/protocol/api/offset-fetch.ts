@@ -32,7 +32,7 @@ export const offsetFetch = defineApi({
       },
       { versions: '8+' },
     ),
-    requireStable: bool({ versions: '7+' }),
+    requireStable: bool({ versions: '7+', default: false }),
   },
   response: {
     throttleTimeMs: int32({ versions: '3+', ignorable: true }),

@@ -15,7 +15,7 @@ export const updateFeatures = defineApi({
       allowDowngrade: bool({ versions: '0' }),
       upgradeType: int8({ versions: '1+', default: 1 }),
     }),
-    validateOnly: bool({ versions: '1+' }),
+    validateOnly: bool({ versions: '1+', default: false }),
   },
   response: {
     throttleTimeMs: int32(),
