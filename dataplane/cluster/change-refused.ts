@@ -3,6 +3,7 @@ export const refusalReasons = [
   'TOPIC_EXISTS',
   'UNKNOWN_TOPIC',
   'INVALID_TOPIC_NAME',
+  'INTERNAL_TOPIC',
   'INVALID_PARTITIONS',
   'INVALID_CONFIG',
   'UNKNOWN_ZONE',
