@@ -33,7 +33,7 @@ export interface AdminWorld {
   readonly time: VirtualTime;
   readonly server: SimulatedStore;
   /** Registers a broker; it does not poll: it learns what others change when it asks or changes something. */
-  join(id: number, zone?: string): Promise<AdminBroker>;
+  readonly join: (id: number, zone?: string) => Promise<AdminBroker>;
 }
 
 export function adminWorld(seed = 1): AdminWorld {
@@ -42,7 +42,7 @@ export function adminWorld(seed = 1): AdminWorld {
   return {
     time,
     server,
-    async join(id, zone = 'a') {
+    join: async (id, zone = 'a') => {
       const process = time.process(`broker-${id}`);
       const { runtime } = process;
       const sid = hexId('5', id);

@@ -98,7 +98,7 @@ export class ClusterMetadata {
 /** Computed once for each version of the state and listener. */
 export function clusterMetadata(state: ClusterState, listener: string): ClusterMetadata {
   let ofState = known.get(state);
-  if (ofState === undefined) known.set(state, (ofState = new Map()));
+  if (ofState === undefined) known.set(state, (ofState = new Map<string, ClusterMetadata>()));
   let metadata = ofState.get(listener);
   if (metadata === undefined) ofState.set(listener, (metadata = new ClusterMetadata(state, listener)));
   return metadata;
