@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
 import { Broker } from '../dataplane/broker/broker.ts';
 import { brokerIdOf } from '../dataplane/broker/broker-id.ts';
-import { ListenError, listenTcp } from '../dataplane/broker/net/tcp-acceptor.ts';
+import { ListenError } from '../dataplane/broker/net/listen-error.ts';
+import { listenTcp } from '../dataplane/broker/net/tcp-acceptor.ts';
 import { createLogger, logLevels } from '../dataplane/runtime/logger.ts';
 import type { LogLevel } from '../dataplane/runtime/logger.ts';
 import { Metrics } from '../dataplane/runtime/metrics.ts';

@@ -2,6 +2,7 @@ import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import type { Acceptor } from './acceptor.ts';
 import type { ByteStream } from './byte-stream.ts';
+import { ListenError, describeListenFailure } from './listen-error.ts';
 import { TcpStream } from './tcp-stream.ts';
 
 export interface TcpListenerOptions {
@@ -13,11 +14,6 @@ export interface TcpListenerOptions {
   /** What clients are told instead of `host` and `port`, where they reach the broker by another address. */
   readonly advertisedHost?: string | undefined;
   readonly advertisedPort?: number | undefined;
-}
-
-/** The port is taken, the address is not this machine's, or we may not listen there. */
-export class ListenError extends Error {
-  override readonly name = 'ListenError';
 }
 
 /** Connections wait here until the broker can serve them. */
@@ -72,23 +68,10 @@ function isWildcard(host: string): boolean {
 async function listening(server: Server, { host, port, name }: TcpListenerOptions): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(new ListenError(`listener ${name}: ${describe(error, host, port)}`, { cause: error }));
+      reject(new ListenError(`listener ${name}: ${describeListenFailure(error, host, port)}`, { cause: error }));
     });
     server.listen({ host, port, backlog: 1_024 }, resolve);
   });
   const address = server.address();
   return typeof address === 'object' && address !== null ? address.port : port;
-}
-
-function describe(error: NodeJS.ErrnoException, host: string, port: number): string {
-  switch (error.code) {
-    case 'EADDRINUSE':
-      return `port ${port} of ${host} is taken by another process; stop it, or choose another port`;
-    case 'EADDRNOTAVAIL':
-      return `${host} is no address of this machine`;
-    case 'EACCES':
-      return `this user may not listen on port ${port} of ${host}; ports from 1024 on need no rights`;
-    default:
-      return `cannot listen on ${host}:${port}: ${error.message}`;
-  }
 }
