@@ -93,11 +93,12 @@ function parseOptions(args: readonly string[]) {
 }
 
 async function serve(asked: Asked, store: ObjectStore, io: CommandIo): Promise<ExitCode> {
+  const metrics = new Metrics();
   const logger = createLogger({
     runtime: realRuntime,
     level: asked.logLevel,
     write: (line) => io.err(line),
-    metrics: new Metrics(),
+    metrics,
   });
   const acceptor = await listenTcp({ name: 'PLAINTEXT', host: asked.host, port: asked.port });
   const replaced = Promise.withResolvers<Error>();
@@ -107,6 +108,7 @@ async function serve(asked: Asked, store: ObjectStore, io: CommandIo): Promise<E
       store,
       runtime: realRuntime,
       logger,
+      metrics,
       identity: { id, zone: asked.zone, address: acceptor.advertised, podUid: '', version: firnVersion() },
       acceptors: [acceptor],
       onReplaced: replaced.resolve,

@@ -1,8 +1,10 @@
 import { BrokerLog } from '../log/broker-log.ts';
 import type { LogError } from '../log/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
+import type { Metrics } from '../runtime/metrics.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { ObjectStore } from '../store/object-store.ts';
+import { BrokerMetrics } from './broker-metrics.ts';
 import { serveApis } from './broker-apis.ts';
 import type { BrokerOptions } from './broker-options.ts';
 import { ClusterView } from './cluster-view.ts';
@@ -17,6 +19,7 @@ export interface BrokerEnvironment {
   readonly store: ObjectStore;
   readonly runtime: Runtime;
   readonly logger: Logger;
+  readonly metrics: Metrics;
   readonly identity: BrokerIdentity;
   /** Where clients come from; listening already, so that their addresses are known. */
   readonly acceptors: readonly Acceptor[];
@@ -46,6 +49,7 @@ export class Broker {
   readonly view: ClusterView;
   readonly groups: GroupCoordinator;
   readonly #environment: BrokerEnvironment;
+  readonly #metrics: BrokerMetrics;
   readonly #stopped = new AbortController();
 
   constructor(environment: BrokerEnvironment) {
@@ -77,13 +81,16 @@ export class Broker {
       options: options.groups,
       onProblem,
     });
+    this.#metrics = new BrokerMetrics(environment.metrics);
     this.dispatcher = serveApis({
+      brokerId: identity.id,
       log: this.log,
       view: this.view,
       groups: this.groups,
       store,
       runtime,
       options,
+      metrics: this.#metrics,
       onProblem,
       signal: this.#stopped.signal,
     });
@@ -102,6 +109,7 @@ export class Broker {
             });
         },
         refused: (peer, why) => {
+          this.#metrics.connectionRefused();
           logger.warn('a connection was refused', { peer, why });
         },
       },

@@ -4,6 +4,7 @@ import type { ApiVersionsResponse } from '../protocol/api/api-versions.ts';
 import { kafkaErrors } from '../protocol/error-code.ts';
 import { decodeRequestHeader, decodeRequestStart, encodeResponseFrame } from '../protocol/headers.ts';
 import { isInRange } from '../protocol/version-range.ts';
+import type { Runtime } from '../runtime/runtime.ts';
 import type { Handler } from './handler.ts';
 import { noResponse } from './handler.ts';
 import type { RequestProcessor } from './net/kafka-connection.ts';
@@ -31,6 +32,8 @@ export interface RequestTrace {
   readonly context: RequestContext;
   readonly requestBytes: number;
   readonly responseBytes: number;
+  /** From its arrival to its response, waiting included. */
+  readonly tookMs: number;
 }
 
 interface Served {
@@ -43,13 +46,16 @@ interface Served {
 export class RequestDispatcher implements RequestProcessor {
   readonly #served: (Served | undefined)[] = [];
   readonly #serialKeys = new Set<number>();
+  readonly #runtime: Pick<Runtime, 'monotonicMs'>;
   readonly #features: () => Features;
   readonly #onAnswered: (trace: RequestTrace) => void;
 
   constructor(options: {
+    readonly runtime: Pick<Runtime, 'monotonicMs'>;
     readonly features: () => Features;
     readonly onAnswered?: ((trace: RequestTrace) => void) | undefined;
   }) {
+    this.#runtime = options.runtime;
     this.#features = options.features;
     this.#onAnswered = options.onAnswered ?? (() => undefined);
     this.serve(apiVersions, (request, { connection }) => {
@@ -87,6 +93,7 @@ export class RequestDispatcher implements RequestProcessor {
     connection: ConnectionInfo,
     signal: AbortSignal,
   ): Promise<readonly Uint8Array[] | undefined> {
+    const beganMs = this.#runtime.monotonicMs();
     const { apiKey, apiVersion, correlationId } = decodeRequestStart(frame);
     const served = this.#served[apiKey];
     if (served === undefined) throw new RequestRefused(`API ${apiKey} is not served`);
@@ -115,14 +122,12 @@ export class RequestDispatcher implements RequestProcessor {
       signal,
     };
     const response = await handler(request, context);
-    if (response === noResponse) {
-      this.#onAnswered({ api, context, requestBytes: frame.length, responseBytes: 0 });
-      return undefined;
-    }
-    const pieces = encodeResponseFrame(api, apiVersion, correlationId, response);
+    const pieces =
+      response === noResponse ? undefined : encodeResponseFrame(api, apiVersion, correlationId, response);
     let responseBytes = 0;
-    for (const piece of pieces) responseBytes += piece.length;
-    this.#onAnswered({ api, context, requestBytes: frame.length, responseBytes });
+    for (const piece of pieces ?? []) responseBytes += piece.length;
+    const tookMs = this.#runtime.monotonicMs() - beganMs;
+    this.#onAnswered({ api, context, requestBytes: frame.length, responseBytes, tookMs });
     return pieces;
   }
 

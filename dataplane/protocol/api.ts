@@ -46,6 +46,12 @@ export function defineApi<const Name extends string, const Req extends Fields, c
     versions: parseVersionRange(versions),
     flexibleVersions: parseVersionRange(flexible),
     request: defineMessage({ name: `${name}Request`, versions, flexible, fields: declaration.request }),
-    response: defineMessage({ name: `${name}Response`, versions, flexible, fields: declaration.response }),
+    response: defineMessage({
+      name: `${name}Response`,
+      versions,
+      flexible,
+      fields: declaration.response,
+      isLenient: true,
+    }),
   };
 }

@@ -32,6 +32,8 @@ export interface VersionedMessage {
   readonly fields: Fields;
   readonly version: number;
   readonly flexible: boolean;
+  /** Encoding: what the version lacks is left out, also where it is not `ignorable`. */
+  readonly isLenient: boolean;
 }
 
 /** Longest string on the wire, compact or not. */

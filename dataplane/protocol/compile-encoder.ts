@@ -24,7 +24,7 @@ import { isUuid, piecesLength, WireWriter, writeFloat64, writeInt64, writeUuid }
 export type Encoder = (writer: WireWriter, value: unknown) => void;
 
 export function compileEncoder(message: VersionedMessage): Encoder {
-  const compiler = new EncoderCompiler(message.version);
+  const compiler = new EncoderCompiler(message.version, message.isLenient);
   const { source } = compiler;
   const layout = layoutStruct(message.fields, message.version, message.flexible);
   compiler.struct(layout, 'v', new FieldPath('', []), 'w');
@@ -69,9 +69,11 @@ class EncoderCompiler {
   /** What belongs at a site, for messages. */
   readonly expected = new Map<number, string>();
   readonly #version: number;
+  readonly #isLenient: boolean;
 
-  constructor(version: number) {
+  constructor(version: number, isLenient: boolean) {
     this.#version = version;
+    this.#isLenient = isLenient;
   }
 
   /** Lines that write the struct whose source text is `value` to the writer `w`. */
@@ -104,7 +106,7 @@ class EncoderCompiler {
     const name = source.name('f');
     source.line(`let ${name} = ${owner}.${field.name};`);
     if (field.place === 'absent') {
-      if (!field.ignorable) {
+      if (!field.ignorable && !this.#isLenient) {
         const isDefault = this.#isDefault(name, field.defaultValue, field.type);
         source.line(`if (!(${isDefault})) throw fail('version', ${fieldPath.arguments(source)}, ${name});`);
       }

@@ -15,6 +15,11 @@ export interface MessageDeclaration<F extends Fields> {
   readonly versions: VersionRangeText;
   readonly flexible: VersionRangeText;
   readonly fields: F;
+  /**
+   * True for responses: their fields are lost in versions that lack them, as if all were `ignorable`. Who asks in an old
+   * version cannot be told more, and an answer is better than none. Default false.
+   */
+  readonly isLenient?: boolean | undefined;
 }
 
 /**
@@ -69,6 +74,7 @@ class CompiledMessage<T, I> implements Message<T, I> {
   readonly versions: VersionRange;
   readonly flexibleVersions: VersionRange;
   readonly fields: Fields;
+  readonly #isLenient: boolean;
   readonly #decoders: (Decoder | undefined)[] = [];
   readonly #encoders: (Encoder | undefined)[] = [];
 
@@ -77,6 +83,7 @@ class CompiledMessage<T, I> implements Message<T, I> {
     this.versions = parseVersionRange(declaration.versions);
     this.flexibleVersions = parseVersionRange(declaration.flexible);
     this.fields = declaration.fields;
+    this.#isLenient = declaration.isLenient ?? false;
   }
 
   decode(bytes: Uint8Array, version: number, position = 0): T {
@@ -109,7 +116,8 @@ class CompiledMessage<T, I> implements Message<T, I> {
         `versions ${versions.min} to ${versions.max} exist`,
       );
     }
-    return { name, fields, version, flexible: isInRange(version, this.flexibleVersions) };
+    const flexible = isInRange(version, this.flexibleVersions);
+    return { name, fields, version, flexible, isLenient: this.#isLenient };
   }
 }
 

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { latencySecondsBuckets } from './metric-declaration.ts';
 import type { MetricDeclaration } from './metric-declaration.ts';
 
 /**
@@ -6,6 +7,67 @@ import type { MetricDeclaration } from './metric-declaration.ts';
  * it: what is declared here is measured.
  */
 export const metricTable = {
+  firn_requests_total: {
+    kind: 'counter',
+    unit: 'requests',
+    labels: ['api'],
+    help: 'Requests of Kafka clients that were answered, by API.',
+  },
+  firn_request_seconds: {
+    kind: 'histogram',
+    unit: 'seconds',
+    labels: ['api'],
+    buckets: latencySecondsBuckets,
+    help: 'From the arrival of a request to its response, by API. Fetch and JoinGroup wait on purpose.',
+  },
+  firn_request_bytes_total: {
+    kind: 'counter',
+    unit: 'bytes',
+    labels: ['api'],
+    help: 'Bytes of the requests, by API.',
+  },
+  firn_response_bytes_total: {
+    kind: 'counter',
+    unit: 'bytes',
+    labels: ['api'],
+    help: 'Bytes of the responses, by API.',
+  },
+  firn_connections: {
+    kind: 'gauge',
+    unit: 'connections',
+    labels: [],
+    help: 'Connections of Kafka clients that are open.',
+  },
+  firn_connections_refused_total: {
+    kind: 'counter',
+    unit: 'connections',
+    labels: [],
+    help: 'Connections that were closed at once because too many were open (max.connections, max.connections.per.ip).',
+  },
+  firn_request_memory_bytes: {
+    kind: 'gauge',
+    unit: 'bytes',
+    labels: [],
+    help: 'What the requests of all connections take. Near queued.max.request.bytes clients are made to wait.',
+  },
+  firn_unflushed_bytes: {
+    kind: 'gauge',
+    unit: 'bytes',
+    labels: [],
+    help: 'Records that are durable or on their way, and not yet in segments. Near its bound producers are made to wait.',
+  },
+  firn_partitions_served: {
+    kind: 'gauge',
+    unit: 'partitions',
+    labels: [],
+    help: 'Partitions that this broker leads and serves.',
+  },
+  firn_log_events_total: {
+    kind: 'counter',
+    unit: 'events',
+    labels: ['event'],
+    help: 'What the log of this broker has met, by kind: takeovers, hand-overs, deaths of sessions, segments and checkpoints written, trims, swept slots. Deaths of sessions are rare in a healthy cluster.',
+  },
   firn_log_lines_total: {
     kind: 'counter',
     unit: 'lines',

@@ -1,6 +1,7 @@
 import { createTopic } from '../../dataplane/cluster/topic-changes.ts';
 import { BrokerConnection } from '../../dataplane/client/broker-connection.ts';
 import { silentLogger } from '../../dataplane/runtime/logger.ts';
+import { Metrics } from '../../dataplane/runtime/metrics.ts';
 import { realRuntime } from '../../dataplane/runtime/real-runtime.ts';
 import { createMemoryStore } from '../../dataplane/store/memory.ts';
 import type { ObjectStore } from '../../dataplane/store/object-store.ts';
@@ -30,6 +31,7 @@ export class BrokerFixture {
       store,
       runtime: realRuntime,
       logger: silentLogger,
+      metrics: new Metrics(),
       identity: { id, zone: 'a', address: acceptor.advertised, podUid: `pod-${id}`, version: 'test' },
       acceptors: [acceptor],
       options: { ...options, log: { maxLingerMs: 2, ...options?.log } },

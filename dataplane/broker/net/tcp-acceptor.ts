@@ -68,7 +68,9 @@ function isWildcard(host: string): boolean {
 async function listening(server: Server, { host, port, name }: TcpListenerOptions): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(new ListenError(`listener ${name}: ${describeListenFailure(error, host, port)}`, { cause: error }));
+      reject(
+        new ListenError(`listener ${name}: ${describeListenFailure(error, host, port)}`, { cause: error }),
+      );
     });
     server.listen({ host, port, backlog: 1_024 }, resolve);
   });

@@ -1,0 +1,80 @@
+import type { LogCounters } from '../log/log-context.ts';
+import type { Metrics } from '../runtime/metrics.ts';
+import type { RequestTrace } from './request-dispatcher.ts';
+
+/** Kinds of `firn_log_events_total`, and the counters of the log that they are read from. */
+const logEvents = {
+  takeover: 'takeovers',
+  handover: 'handovers',
+  session_death: 'sessionDeaths',
+  fence_written: 'fencesWritten',
+  segment_written: 'segmentsWritten',
+  checkpoint_written: 'checkpoints',
+  trim: 'trims',
+  slot_swept: 'slotsSwept',
+} as const satisfies Readonly<Record<string, keyof LogCounters>>;
+
+/** What is read off a broker at each scrape. */
+export interface BrokerGauges {
+  readonly connections: number;
+  readonly requestMemoryBytes: number;
+  readonly unflushedBytes: number;
+  readonly partitionsServed: number;
+  readonly log: Readonly<LogCounters>;
+}
+
+interface ApiMetrics {
+  answered(seconds: number, requestBytes: number, responseBytes: number): void;
+}
+
+/** The metrics of one broker, in the registry of its process. */
+export class BrokerMetrics {
+  readonly #metrics: Metrics;
+  readonly #byApi = new Map<string, ApiMetrics>();
+  readonly #seen = new Map<string, number>();
+
+  constructor(metrics: Metrics) {
+    this.#metrics = metrics;
+  }
+
+  answered({ api, requestBytes, responseBytes, tookMs }: RequestTrace): void {
+    let metrics = this.#byApi.get(api.name);
+    if (metrics === undefined) this.#byApi.set(api.name, (metrics = this.#ofApi(api.name)));
+    metrics.answered(tookMs / 1000, requestBytes, responseBytes);
+  }
+
+  connectionRefused(): void {
+    this.#metrics.counter('firn_connections_refused_total').inc();
+  }
+
+  /** The text of a scrape. */
+  async expose(gauges: BrokerGauges): Promise<{ readonly text: string; readonly contentType: string }> {
+    const metrics = this.#metrics;
+    metrics.gauge('firn_connections').set(gauges.connections);
+    metrics.gauge('firn_request_memory_bytes').set(gauges.requestMemoryBytes);
+    metrics.gauge('firn_unflushed_bytes').set(gauges.unflushedBytes);
+    metrics.gauge('firn_partitions_served').set(gauges.partitionsServed);
+    for (const [event, name] of Object.entries(logEvents)) {
+      const total = gauges.log[name];
+      metrics.counter('firn_log_events_total').inc({ event }, total - (this.#seen.get(event) ?? 0));
+      this.#seen.set(event, total);
+    }
+    return { text: await metrics.expose(), contentType: metrics.contentType };
+  }
+
+  /** Labels are looked up once: this is called for every request. */
+  #ofApi(api: string): ApiMetrics {
+    const requests = this.#metrics.counter('firn_requests_total').labels(api);
+    const seconds = this.#metrics.histogram('firn_request_seconds').labels(api);
+    const bytesIn = this.#metrics.counter('firn_request_bytes_total').labels(api);
+    const bytesOut = this.#metrics.counter('firn_response_bytes_total').labels(api);
+    return {
+      answered(took, requestBytes, responseBytes) {
+        requests.inc();
+        seconds.observe(took);
+        bytesIn.inc(requestBytes);
+        bytesOut.inc(responseBytes);
+      },
+    };
+  }
+}
