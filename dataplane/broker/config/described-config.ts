@@ -95,7 +95,7 @@ export function presentClusterConfigs(state: ClusterState): Configs {
 
 export function describedConfig(
   name: string,
-  entry: ConfigEntry,
+  entry: Pick<ConfigEntry, 'type' | 'description'>,
   { readOnly, synonyms }: { readonly readOnly: boolean; readonly synonyms: readonly ConfigSynonym[] },
 ): DescribedConfig {
   const [holds] = synonyms;
@@ -113,3 +113,25 @@ export function describedConfig(
 function set(name: string, value: string | undefined, source: ConfigSource): ConfigSynonym[] {
   return value === undefined ? [] : [{ name, value, source }];
 }
+
+/** What a subscription to the metrics of clients has that nobody has made: there are none (see `not-built.ts`). */
+export function describedClientMetrics(): DescribedConfig[] {
+  return clientMetricsConfigs.map(({ name, type, value, description }) =>
+    describedConfig(
+      name,
+      { type, description },
+      { readOnly: true, synonyms: [{ name, value, source: configSource.default }] },
+    ),
+  );
+}
+
+const clientMetricsConfigs = [
+  {
+    name: 'interval.ms',
+    type: 'int',
+    value: '300000',
+    description: 'How often clients push their metrics.',
+  },
+  { name: 'match', type: 'list', value: '', description: 'Which clients push metrics.' },
+  { name: 'metrics', type: 'list', value: '', description: 'Which metrics they push.' },
+] as const;

@@ -11,6 +11,10 @@ import { localLatencies } from '../../store/simulated/latency.ts';
 import { SimulatedStore } from '../../store/simulated/simulated-store.ts';
 import { ClusterChanges } from '../admin/cluster-changes.ts';
 import { TopicCreation } from '../admin/topic-creation.ts';
+import type { BrokerSettings } from '../config/broker-configs.ts';
+import { defaultGroupOptions } from '../groups/options.ts';
+import { defaultConnectionsOptions } from '../net/connections.ts';
+import { defaultLogOptions } from '../../log/options.ts';
 import { ClusterView } from '../cluster-view.ts';
 import { noResponse } from '../handler.ts';
 import type { Handler } from '../handler.ts';
@@ -25,6 +29,7 @@ export interface AdminBroker {
   readonly view: ClusterView;
   readonly changes: ClusterChanges;
   readonly creation: TopicCreation;
+  readonly settings: BrokerSettings;
   /** Whether the broker's log has brought its groups into service. Default: it has. */
   isServed: (topicId: string, partition: number) => boolean;
 }
@@ -71,6 +76,17 @@ export function adminWorld(seed = 1): AdminWorld {
           brokerId: id,
           isServed: (topicId, partition) => broker.isServed(topicId, partition),
         }),
+        settings: {
+          id,
+          zone,
+          listeners: { internal: `broker-${id}:9092` },
+          store: 'memory:',
+          log: defaultLogOptions,
+          groups: { ...defaultGroupOptions, maxSize: 100 },
+          connections: defaultConnectionsOptions,
+          fetchMaxBytes: 57_671_680,
+          offsetsTopicPartitions: 50,
+        },
         isServed: () => true,
       };
       return broker;
