@@ -35,7 +35,9 @@ export interface Message<T, I> {
 
   /**
    * The message that starts at `position`. Bytes after it are ignored, as in Kafka. `bytes` and `records` are views of
-   * what was given, so it must not change while they are in use.
+   * what was given, so it must not change while they are in use. What is made follows the bytes that are there, not the
+   * counts that they announce, but a hostile message of tiny elements takes up to some 40 times its own bytes: callers
+   * allow large frames only to the APIs whose bulk is records.
    *
    * @throws ProtocolError when the bytes are none, or the message has no such version
    */
