@@ -33,7 +33,7 @@ export interface RecordsSummary {
  * decide that. The header's max timestamp is a claim of the producer's, so it does not suffice; Kafka overwrites it with
  * the greatest found, and so must a broker when they differ (`setMaxTimestamp`).
  *
- * 20 ns a record of 100 bytes with four short headers, 12 ns without.
+ * 17 ns a record (`bench/records.bench.ts`), 7 ns more for each header.
  *
  * @param records what follows the header, decompressed
  * @param position where the batch starts in what was read, for errors
@@ -73,8 +73,8 @@ export function validateRecords(header: BatchHeader, records: Uint8Array, positi
 }
 
 /**
- * {@link validateRecords} for a batch as it came, compressed or not. Beyond the records that costs decompression, about 1 ms
- * a MiB of data (`bench/records.bench.ts`), all at once on this thread; `maxDataBytes` bounds it, whatever was sent.
+ * {@link validateRecords} for a batch as it came, compressed or not. Beyond the records that costs decompression: for a MiB of
+ * data 0.4 ms (Zstandard), 0.6 (gzip), 0.8 (snappy, LZ4), all at once on this thread; `maxDataBytes` bounds it, whatever was sent.
  *
  * @param bytes the batch starts at `position`; its header is sound (`parseBatches`)
  * @param maxDataBytes the most data to accept, decompressed

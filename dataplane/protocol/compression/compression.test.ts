@@ -157,6 +157,32 @@ test('gzip members and Zstandard frames one after another are all read', async (
   }
 });
 
+test('a great many Zstandard frames, which would each cost time, are refused', () => {
+  const frame = compress('zstd', Buffer.from('x'));
+  const frames = (count: number): Buffer => Buffer.concat(Array.from({ length: count }, () => frame));
+  assert.equal(decompress('zstd', frames(64), noLimit).length, 64);
+  refused('UNSUPPORTED', () => decompress('zstd', frames(65), noLimit));
+});
+
+test('sizes that bytes give of themselves are not believed', () => {
+  const text = Buffer.alloc(5000, 'abc');
+  const gzip = Buffer.from(compress('gzip', text));
+  for (const claimed of [0, 1, 4999, 5001, 2 ** 32 - 1]) {
+    gzip.writeUInt32LE(claimed, gzip.length - 4);
+    refused('CORRUPT', () => decompress('gzip', gzip, noLimit));
+  }
+  for (const length of [1, 255, 256, 257, 65_791, 65_792, 100_000]) {
+    const data = Buffer.alloc(length, 'abcdefgh');
+    const sized = zlib.zstdCompressSync(data, { pledgedSrcSize: length });
+    const unsized = zlib.zstdCompressSync(data, {
+      params: { [zlib.constants.ZSTD_c_contentSizeFlag]: 0 },
+    });
+    assert.ok(data.equals(decompress('zstd', sized, length)));
+    assert.ok(data.equals(decompress('zstd', unsized, length)));
+    refused('TOO_LARGE', () => decompress('zstd', sized, length - 1));
+  }
+});
+
 test('a Zstandard frame with the window of the highest level is read', () => {
   const bytes = zlib.zstdCompressSync(Buffer.alloc(1000, 'ab'), {
     params: { [zlib.constants.ZSTD_c_contentSizeFlag]: 0 },

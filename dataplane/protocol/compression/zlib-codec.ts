@@ -9,6 +9,10 @@ const minChunkBytes = 16 * 1024;
 const maxChunkBytes = 1024 * 1024;
 /** What records usually shrink by: the first chunk then suffices. */
 const usualRatio = 6;
+/** What a size that the bytes themselves give is believed up to. */
+const plausibleRatio = 32;
+/** Frames in one batch: clients write one, and each costs 20 µs at least, whatever is in it. */
+const maxZstdFrames = 64;
 /** Magic number, window or size, one block header. */
 const minZstdFrameBytes = 9;
 
@@ -32,7 +36,8 @@ const zstd = promisify(zlib.zstdCompress) as (bytes: Buffer, options: zlib.ZstdO
  */
 export function decompressZlib(codec: ZlibCodec, bytes: Buffer, maxBytes: number): Buffer {
   try {
-    if (codec === 'gzip') return atMost(maxBytes, zlib.gunzipSync(bytes, outputOptions(bytes, maxBytes)));
+    if (codec === 'gzip')
+      return atMost(maxBytes, zlib.gunzipSync(bytes, outputOptions(codec, bytes, maxBytes)));
     const frames = new ZstdFrames(bytes, maxBytes);
     while (frames.unread !== undefined) {
       frames.take(zlib.zstdDecompressSync(frames.unread, frames.options) as unknown as WithInfo);
@@ -50,7 +55,7 @@ export async function decompressZlibAsync(
   maxBytes: number,
 ): Promise<Buffer> {
   try {
-    if (codec === 'gzip') return atMost(maxBytes, await gunzip(bytes, outputOptions(bytes, maxBytes)));
+    if (codec === 'gzip') return atMost(maxBytes, await gunzip(bytes, outputOptions(codec, bytes, maxBytes)));
     const frames = new ZstdFrames(bytes, maxBytes);
     while (frames.unread !== undefined) frames.take(await unzstd(frames.unread, frames.options));
     return frames.data;
@@ -80,7 +85,7 @@ class ZstdFrames {
 
   get options(): zlib.ZstdOptions {
     const unread = this.#bytes.subarray(this.#position);
-    return { info: true, ...outputOptions(unread, this.#maxBytes - this.#size) };
+    return { info: true, ...outputOptions('zstd', unread, this.#maxBytes - this.#size) };
   }
 
   get data(): Buffer {
@@ -92,6 +97,9 @@ class ZstdFrames {
     if (engine.bytesWritten < minZstdFrameBytes - 1) {
       throw new CompressionError('CORRUPT', 'zstd', `a frame of ${engine.bytesWritten} bytes`);
     }
+    if (this.#parts.length === maxZstdFrames) {
+      throw new CompressionError('UNSUPPORTED', 'zstd', `more than ${maxZstdFrames} frames`);
+    }
     this.#position += engine.bytesWritten;
     this.#size += buffer.length;
     if (this.#size > this.#maxBytes) throw tooLarge('zstd', this.#maxBytes);
@@ -100,10 +108,44 @@ class ZstdFrames {
 }
 
 /** Node.js refuses a limit of 0, so it is 1 then, and the result must be looked at. */
-function outputOptions(bytes: Buffer, maxBytes: number): { maxOutputLength: number; chunkSize: number } {
-  const expected = Math.min(maxChunkBytes, Math.max(minChunkBytes, bytes.length * usualRatio));
+function outputOptions(
+  codec: ZlibCodec,
+  bytes: Buffer,
+  maxBytes: number,
+): { maxOutputLength: number; chunkSize: number } {
+  const claimed = (codec === 'gzip' ? gzipSize(bytes) : zstdSize(bytes)) ?? Infinity;
+  // More than what is plausible is not believed: it would be memory for bytes that have not come.
+  const expected = claimed <= bytes.length * plausibleRatio ? claimed : bytes.length * usualRatio;
   const maxOutputLength = Math.max(1, maxBytes);
-  return { maxOutputLength, chunkSize: Math.max(64, Math.min(expected, maxOutputLength + 1)) };
+  // One byte to spare, so that the end is noticed without another chunk.
+  const chunkSize = Math.min(Math.max(minChunkBytes, expected + 1), maxChunkBytes, maxOutputLength + 1);
+  return { maxOutputLength, chunkSize: Math.max(64, chunkSize) };
+}
+
+/** What the last gzip member says of its size. */
+function gzipSize(bytes: Buffer): number | undefined {
+  return bytes.length < 18 ? undefined : bytes.readUInt32LE(bytes.length - 4);
+}
+
+/**
+ * What a Zstandard frame says of its size, which clients that compress a stream leave out.
+ *
+ * ```
+ * frame: magic u32, descriptor u8 (bits 7-6: bytes of the size 0, 2, 4, 8; 5: no window; 1-0: bytes of the dictionary's id),
+ *        [window u8], [dictionary id], [size LE; one byte when there is no window and the code is 0; two: less 256], …
+ * ```
+ */
+function zstdSize(bytes: Buffer): number | undefined {
+  const descriptor = bytes[4] ?? 0;
+  const hasWindow = (descriptor & 0x20) === 0;
+  const sizeCode = descriptor >>> 6;
+  if (sizeCode === 0 && hasWindow) return undefined;
+  const at = 5 + (hasWindow ? 1 : 0) + ([0, 1, 2, 4][descriptor & 3] ?? 0);
+  const sizeBytes = 1 << sizeCode;
+  if (at + sizeBytes > bytes.length) return undefined;
+  // Six bytes are as many as a number holds; the two above are zero in what is plausible, and else never matter.
+  const size = bytes.readUIntLE(at, Math.min(sizeBytes, 6));
+  return sizeCode === 1 ? size + 256 : size;
 }
 
 function atMost(maxBytes: number, data: Buffer): Buffer {
