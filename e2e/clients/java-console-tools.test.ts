@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { startFirn, testFolder } from '../broker/firn-process.ts';
+import type { FirnProcess } from '../broker/firn-process.ts';
+import { skipUnless } from '../tools/real-part.ts';
+import { javaTool } from './java-tools.ts';
+import type { JavaTool } from './java-tools.ts';
+
+describe("Kafka's own command-line tools", { skip: await skipUnless('kafka') }, () => {
+  let folder: Awaited<ReturnType<typeof testFolder>>;
+  let firn: FirnProcess;
+
+  before(async () => {
+    folder = await testFolder();
+    firn = await startFirn(`file:${folder.path}/data`, { logFile: path.join(folder.path, 'firn.log') });
+  });
+  after(async () => {
+    await firn.process.stop();
+    await folder.remove();
+  });
+
+  /** The output of a tool that must succeed. */
+  async function tool(name: JavaTool, args: readonly string[], input = ''): Promise<string> {
+    const { code, out, err } = await javaTool(name, firn.bootstrap, args, input);
+    assert.equal(code, 0, `${name} ${args.join(' ')} ended with ${code}:\n${out}\n${err}`);
+    return out;
+  }
+
+  it('create, list, describe, extend and delete topics', async () => {
+    await tool('kafka-topics', ['--create', '--topic', 'orders', '--partitions', '3', '--replication-factor', '3']);
+    assert.match(await tool('kafka-topics', ['--list']), /^orders$/m);
+    const described = await tool('kafka-topics', ['--describe', '--topic', 'orders']);
+    assert.match(described, /PartitionCount: 3/);
+    await tool('kafka-topics', ['--alter', '--topic', 'orders', '--partitions', '5']);
+    assert.match(await tool('kafka-topics', ['--describe', '--topic', 'orders']), /PartitionCount: 5/);
+    const again = await javaTool('kafka-topics', firn.bootstrap, ['--create', '--topic', 'orders']);
+    assert.match(again.out + again.err, /already exists/);
+    await tool('kafka-topics', ['--delete', '--topic', 'orders']);
+    assert.doesNotMatch(await tool('kafka-topics', ['--list']), /orders/);
+  });
+
+  it('produce and consume', async () => {
+    await tool('kafka-topics', ['--create', '--topic', 'lines', '--partitions', '1']);
+    for (const codec of ['none', 'gzip', 'snappy', 'lz4', 'zstd']) {
+      await tool('kafka-console-producer', ['--topic', 'lines', '--compression-codec', codec], `${codec}-1\n${codec}-2\n`);
+    }
+    const out = await tool('kafka-console-consumer', [
+      '--topic', 'lines', '--from-beginning', '--max-messages', '10', '--group', 'readers',
+    ]);
+    const expected = ['none', 'gzip', 'snappy', 'lz4', 'zstd'].flatMap((codec) => [`${codec}-1`, `${codec}-2`]);
+    assert.deepEqual(out.trim().split('\n'), expected);
+    const groups = await tool('kafka-consumer-groups', ['--describe', '--group', 'readers']);
+    assert.match(groups, /readers\s+lines\s+0\s+10\s+10\s+0/);
+    assert.match(await tool('kafka-consumer-groups', ['--list']), /^readers$/m);
+    const offsets = await tool('kafka-get-offsets', ['--topic', 'lines']);
+    assert.match(offsets, /lines:0:10/);
+  });
+});
