@@ -21,17 +21,25 @@ import { offsetFetch } from '../protocol/api/offset-fetch.ts';
 import { offsetForLeaderEpoch } from '../protocol/api/offset-for-leader-epoch.ts';
 import { produce } from '../protocol/api/produce.ts';
 import { syncGroup } from '../protocol/api/sync-group.ts';
+import { alterConfigs } from '../protocol/api/alter-configs.ts';
+import { describeConfigs } from '../protocol/api/describe-configs.ts';
+import { incrementalAlterConfigs } from '../protocol/api/incremental-alter-configs.ts';
+import { listConfigResources } from '../protocol/api/list-config-resources.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import { ClusterChanges } from './admin/cluster-changes.ts';
 import { TopicCreation } from './admin/topic-creation.ts';
 import type { BrokerMetrics } from './broker-metrics.ts';
-import type { BrokerOptions } from './broker-options.ts';
+import type { BrokerSettings } from './config/broker-configs.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { FetchSessions } from './fetch/fetch-session.ts';
 import type { GroupCoordinator } from './groups/group-coordinator.ts';
 import { ClusterCoordinatorDirectory } from './groups/cluster-coordinator-directory.ts';
 import { groupHandlers } from './groups/handlers.ts';
+import { alterConfigsHandler } from './handlers/alter-configs.ts';
+import { describeConfigsHandler } from './handlers/describe-configs.ts';
+import { incrementalAlterConfigsHandler } from './handlers/incremental-alter-configs.ts';
+import { listConfigResourcesHandler } from './handlers/list-config-resources.ts';
 import { createPartitionsHandler } from './handlers/create-partitions.ts';
 import { createTopicsHandler } from './handlers/create-topics.ts';
 import { deleteRecordsHandler } from './handlers/delete-records.ts';
@@ -52,14 +60,12 @@ export interface ApiEnvironment {
   readonly groups: GroupCoordinator;
   readonly store: ObjectStore;
   readonly runtime: Runtime;
-  readonly options: BrokerOptions;
+  readonly settings: BrokerSettings;
   readonly metrics: BrokerMetrics;
   readonly onProblem: (what: string, error: unknown) => void;
   /** The broker stops. */
   readonly signal: AbortSignal;
 }
-
-const defaultFetchMaxBytes = 55 * 1024 * 1024;
 
 /** Every API the broker serves, with its handler. What is not here is not advertised. */
 export function serveApis(environment: ApiEnvironment): RequestDispatcher {
@@ -78,12 +84,12 @@ export function serveApis(environment: ApiEnvironment): RequestDispatcher {
 }
 
 function serveRecords(dispatcher: RequestDispatcher, environment: ApiEnvironment): void {
-  const { log, view, store, runtime, options, signal } = environment;
+  const { log, view, store, runtime, settings, signal } = environment;
   const directory = new PartitionDirectory(log, view);
   // Clients before KIP-896 take the whole range of versions from the first one on: Kafka says 0 here too.
   dispatcher.serve(produce, produceHandler({ log, directory, runtime }), { advertisedFrom: 0 });
   const sessions = new FetchSessions(runtime.random, { maxSessions: 1_000, maxPartitions: 1_000_000 });
-  const fetchOptions = { maxBytes: options.fetchMaxBytes ?? defaultFetchMaxBytes };
+  const fetchOptions = { maxBytes: settings.fetchMaxBytes };
   dispatcher.serve(fetch, fetchHandler({ log, directory, runtime, sessions, options: fetchOptions }), {
     serial: true,
   });
@@ -101,11 +107,11 @@ function serveRecords(dispatcher: RequestDispatcher, environment: ApiEnvironment
 }
 
 function serveGroups(dispatcher: RequestDispatcher, environment: ApiEnvironment): void {
-  const { log, runtime, options, groups, onProblem } = environment;
+  const { log, runtime, settings, groups, onProblem } = environment;
   const directory = new ClusterCoordinatorDirectory({
     cluster: log.cluster,
     runtime,
-    partitions: options.offsetsTopicPartitions,
+    partitions: settings.offsetsTopicPartitions,
   });
   const handlers = groupHandlers({ coordinator: groups, directory, onProblem });
   dispatcher.serve(findCoordinator, handlers.findCoordinator);
@@ -122,7 +128,7 @@ function serveGroups(dispatcher: RequestDispatcher, environment: ApiEnvironment)
 }
 
 function serveTopics(dispatcher: RequestDispatcher, environment: ApiEnvironment): void {
-  const { brokerId, log, view, runtime } = environment;
+  const { brokerId, log, view, runtime, settings } = environment;
   const { cluster } = log;
   const changes = new ClusterChanges({ cluster, runtime });
   const isServed = (topicId: string, partition: number): boolean =>
@@ -132,4 +138,8 @@ function serveTopics(dispatcher: RequestDispatcher, environment: ApiEnvironment)
   dispatcher.serve(createTopics, createTopicsHandler({ cluster, creation }));
   dispatcher.serve(deleteTopics, deleteTopicsHandler({ view, changes }));
   dispatcher.serve(createPartitions, createPartitionsHandler({ changes }));
+  dispatcher.serve(describeConfigs, describeConfigsHandler({ cluster, runtime, settings }));
+  dispatcher.serve(alterConfigs, alterConfigsHandler({ changes }));
+  dispatcher.serve(incrementalAlterConfigs, incrementalAlterConfigsHandler({ changes }));
+  dispatcher.serve(listConfigResources, listConfigResourcesHandler({ view }));
 }

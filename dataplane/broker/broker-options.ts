@@ -1,5 +1,9 @@
 import type { BrokerLogEnvironment } from '../log/broker-log.ts';
+import { defaultLogOptions } from '../log/options.ts';
+import type { BrokerSettings } from './config/broker-configs.ts';
+import { defaultGroupOptions } from './groups/options.ts';
 import type { GroupOptions } from './groups/options.ts';
+import { defaultConnectionsOptions } from './net/connections.ts';
 import type { ConnectionsOptions } from './net/connections.ts';
 
 export interface BrokerOptions {
@@ -11,4 +15,22 @@ export interface BrokerOptions {
   /** Kafka's `fetch.max.bytes`. */
   readonly fetchMaxBytes?: number | undefined;
   readonly pollMs?: number | undefined;
+}
+
+const defaultFetchMaxBytes = 55 * 1024 * 1024;
+const defaultOffsetsTopicPartitions = 50;
+
+/** What a broker works with: the options it was given, and defaults for all others. */
+export function brokerSettings(
+  identity: Pick<BrokerSettings, 'id' | 'zone' | 'listeners' | 'store'>,
+  options: BrokerOptions,
+): BrokerSettings {
+  return {
+    ...identity,
+    log: { ...defaultLogOptions, ...options.log },
+    groups: { ...defaultGroupOptions, ...options.groups },
+    connections: { ...defaultConnectionsOptions, ...options.connections },
+    fetchMaxBytes: options.fetchMaxBytes ?? defaultFetchMaxBytes,
+    offsetsTopicPartitions: options.offsetsTopicPartitions ?? defaultOffsetsTopicPartitions,
+  };
 }

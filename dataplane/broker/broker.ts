@@ -6,13 +6,14 @@ import type { Runtime } from '../runtime/runtime.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import { BrokerMetrics } from './broker-metrics.ts';
 import { serveApis } from './broker-apis.ts';
+import { brokerSettings } from './broker-options.ts';
 import type { BrokerOptions } from './broker-options.ts';
 import { ClusterView } from './cluster-view.ts';
 import { BrokerLogCoordinatorLog } from './groups/broker-log-coordinator-log.ts';
 import { topicsViewOf } from './groups/cluster-coordinator-directory.ts';
 import { GroupCoordinator } from './groups/group-coordinator.ts';
 import type { Acceptor } from './net/acceptor.ts';
-import { Connections, defaultConnectionsOptions } from './net/connections.ts';
+import { Connections } from './net/connections.ts';
 import type { RequestDispatcher } from './request-dispatcher.ts';
 
 export interface BrokerEnvironment {
@@ -55,16 +56,18 @@ export class Broker {
   constructor(environment: BrokerEnvironment) {
     this.#environment = environment;
     const { store, runtime, logger, identity, options = {} } = environment;
+    const listeners = Object.fromEntries(
+      environment.acceptors.map(({ name, advertised }) => [name, advertised]),
+    );
+    const settings = brokerSettings(
+      { id: identity.id, zone: identity.zone, listeners, store: store.name },
+      options,
+    );
     this.log = new BrokerLog({
       store,
       runtime,
-      identity: {
-        ...identity,
-        listeners: Object.fromEntries(
-          environment.acceptors.map(({ name, advertised }) => [name, advertised]),
-        ),
-      },
-      options: options.log,
+      identity: { ...identity, listeners },
+      options: settings.log,
       pollMs: options.pollMs,
       onProblem: (what, error) => {
         logger.warn('the log met a problem and tries again', { what, error });
@@ -78,7 +81,7 @@ export class Broker {
     this.groups = new GroupCoordinator({
       log: new BrokerLogCoordinatorLog(this.log),
       runtime,
-      options: options.groups,
+      options: settings.groups,
       onProblem,
     });
     this.#metrics = new BrokerMetrics(environment.metrics);
@@ -89,7 +92,7 @@ export class Broker {
       groups: this.groups,
       store,
       runtime,
-      options,
+      settings,
       metrics: this.#metrics,
       onProblem,
       signal: this.#stopped.signal,
@@ -97,7 +100,7 @@ export class Broker {
     this.connections = new Connections({
       runtime,
       processor: this.dispatcher,
-      options: { ...defaultConnectionsOptions, ...options.connections },
+      options: settings.connections,
       events: {
         opened: () => undefined,
         closed: ({ info }, error) => {

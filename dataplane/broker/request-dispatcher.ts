@@ -1,6 +1,7 @@
 import type { AnyApi, Api } from '../protocol/api.ts';
 import { apiVersions } from '../protocol/api/api-versions.ts';
 import type { ApiVersionsResponse } from '../protocol/api/api-versions.ts';
+import { produce } from '../protocol/api/produce.ts';
 import { kafkaErrors } from '../protocol/error-code.ts';
 import { decodeRequestHeader, decodeRequestStart, encodeResponseFrame } from '../protocol/headers.ts';
 import { isInRange } from '../protocol/version-range.ts';
@@ -14,6 +15,12 @@ import type { ConnectionInfo, RequestContext } from './request-context.ts';
 export class RequestRefused extends Error {
   override readonly name = 'RequestRefused';
 }
+
+/**
+ * Records make requests large, nothing else does. A small element of an array takes up to forty times its bytes as a value,
+ * so what can consist of such elements is bounded more tightly than `socket.request.max.bytes`.
+ */
+const maxBytesWithoutRecords = 16 * 1024 * 1024;
 
 /** Features of the cluster as ApiVersions tells them (KIP-584). */
 export interface Features {
@@ -109,6 +116,11 @@ export class RequestDispatcher implements RequestProcessor {
         );
       throw new RequestRefused(
         `version ${apiVersion} of ${api.name} is not served, only ${api.versions.min} to ${api.versions.max}`,
+      );
+    }
+    if (frame.length > maxBytesWithoutRecords && apiKey !== produce.key) {
+      throw new RequestRefused(
+        `a ${api.name} request of ${frame.length} bytes: at most ${maxBytesWithoutRecords} are accepted`,
       );
     }
     const { header, bodyStart } = decodeRequestHeader(frame, api, apiVersion);

@@ -28,7 +28,15 @@ describe("Kafka's own command-line tools", { skip: await skipUnless('kafka') }, 
   }
 
   it('create, list, describe, extend and delete topics', async () => {
-    await tool('kafka-topics', ['--create', '--topic', 'orders', '--partitions', '3', '--replication-factor', '3']);
+    await tool('kafka-topics', [
+      '--create',
+      '--topic',
+      'orders',
+      '--partitions',
+      '3',
+      '--replication-factor',
+      '3',
+    ]);
     assert.match(await tool('kafka-topics', ['--list']), /^orders$/m);
     const described = await tool('kafka-topics', ['--describe', '--topic', 'orders']);
     assert.match(described, /PartitionCount: 3/);
@@ -43,12 +51,25 @@ describe("Kafka's own command-line tools", { skip: await skipUnless('kafka') }, 
   it('produce and consume', async () => {
     await tool('kafka-topics', ['--create', '--topic', 'lines', '--partitions', '1']);
     for (const codec of ['none', 'gzip', 'snappy', 'lz4', 'zstd']) {
-      await tool('kafka-console-producer', ['--topic', 'lines', '--compression-codec', codec], `${codec}-1\n${codec}-2\n`);
+      await tool(
+        'kafka-console-producer',
+        ['--topic', 'lines', '--compression-codec', codec],
+        `${codec}-1\n${codec}-2\n`,
+      );
     }
     const out = await tool('kafka-console-consumer', [
-      '--topic', 'lines', '--from-beginning', '--max-messages', '10', '--group', 'readers',
+      '--topic',
+      'lines',
+      '--from-beginning',
+      '--max-messages',
+      '10',
+      '--group',
+      'readers',
     ]);
-    const expected = ['none', 'gzip', 'snappy', 'lz4', 'zstd'].flatMap((codec) => [`${codec}-1`, `${codec}-2`]);
+    const expected = ['none', 'gzip', 'snappy', 'lz4', 'zstd'].flatMap((codec) => [
+      `${codec}-1`,
+      `${codec}-2`,
+    ]);
     assert.deepEqual(out.trim().split('\n'), expected);
     const groups = await tool('kafka-consumer-groups', ['--describe', '--group', 'readers']);
     assert.match(groups, /readers\s+lines\s+0\s+10\s+10\s+0/);
