@@ -48,6 +48,17 @@ export interface BrokerLogEnvironment {
   readonly onReplaced: (error: LogError) => void;
 }
 
+export interface LogMemory {
+  /** Not in segments yet; at most `maxUnflushedBytes`. */
+  readonly unflushedBytes: number;
+  /** In segments, and kept for consumers close to the end; at most `hotCacheBytes`. */
+  readonly hotBytes: number;
+  /** Read from the store, and kept for other consumers; at most `coldCacheBytes`. */
+  readonly coldBytes: number;
+  /** Being read, or free for what will be; at most half of `coldCacheBytes`. */
+  readonly readingBytes: number;
+}
+
 /**
  * The log of one broker process: everything a broker needs of the object store. It registers under its id, serves the
  * groups that `meta/cluster` assigns to it, and keeps nothing that the store does not have.
@@ -134,9 +145,15 @@ export class BrokerLog {
     });
   }
 
-  /** Bytes of flushed records that are still in memory; bounded by `hotCacheBytes`. */
-  get hotBytes(): number {
-    return this.#hotCache.sizeBytes;
+  /** What its records take in memory. For metrics. */
+  get memory(): LogMemory {
+    const { chunks, gate, memory } = this.#reader.cold;
+    return {
+      unflushedBytes: this.budget.usedBytes,
+      hotBytes: this.#hotCache.sizeBytes,
+      coldBytes: chunks.keptBytes,
+      readingBytes: gate.insideBytes + memory.freeBytes,
+    };
   }
 
   /** The current session's part; `undefined` while there is none. */

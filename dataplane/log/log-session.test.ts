@@ -143,22 +143,22 @@ describe('LogSession', () => {
     const { time, log, append } = await setUp({ flushGroupBytes: 1 });
     for (let partition = 0; partition < 20; partition++) await time.drive(() => append(KiB, partition));
     await time.run({ until: () => log.budget.usedBytes === 0, untilMs: time.nowMs + 60_000 });
-    const all = log.hotBytes;
+    const all = log.memory.hotBytes;
     assert(all > 20 * KiB);
     const one = all / 20;
     await time.drive(() => log.deleteRecords(topicId, 0, 1));
-    assert.equal(log.hotBytes, all - one);
+    assert.equal(log.memory.hotBytes, all - one);
     const other = 'b'.repeat(32);
     const topic = { name: 'other', topicId: other, partitions: 1, internal: false, configs: {} };
     await time.drive(() => log.cluster.change((state) => createTopic(state, topic)));
     await time.run({ until: () => log.log?.served(other, 0) !== undefined, untilMs: time.nowMs + 60_000 });
     await time.drive(() => log.append(other, 0, buildBatch({ records: [{ value: Buffer.alloc(KiB) }] })));
-    await time.run({ until: () => log.hotBytes > all - one, untilMs: time.nowMs + 60_000 });
+    await time.run({ until: () => log.memory.hotBytes > all - one, untilMs: time.nowMs + 60_000 });
     await time.drive(() => log.cluster.change((state) => deleteTopic(state, 'other')));
-    await time.run({ until: () => log.hotBytes === all - one, untilMs: time.nowMs + 60_000 });
-    assert.equal(log.hotBytes, all - one);
+    await time.run({ until: () => log.memory.hotBytes === all - one, untilMs: time.nowMs + 60_000 });
+    assert.equal(log.memory.hotBytes, all - one);
     await time.drive(() => log.drain());
-    assert.equal(log.hotBytes, 0);
+    assert.equal(log.memory.hotBytes, 0);
   });
 
   it('hands its groups over for good when it is drained, though they are still assigned to it', async () => {

@@ -22,7 +22,7 @@ export class BrokerNode {
   constructor(
     time: VirtualTime,
     store: SimulatedStore,
-    profile: SimulationProfile,
+    profile: Pick<SimulationProfile, 'options' | 'pollMs' | 'attemptTimeoutMs' | 'expiresProducers'>,
     id: number,
     zone: string,
     events: NodeEvents,

@@ -6,7 +6,8 @@ import type { SeedsRequest } from './run-seeds.ts';
 
 const usage = `usage: npm run -s sim -- log --seeds N [--from S] [--cpu-seconds T] [--stop-at-first] [--trace]
        npm run -s sim -- log --mutant NAME [--seeds N] [--from S] [--trace]
-       npm run -s sim -- log --mutants [--seeds N] [--record]`;
+       npm run -s sim -- log --mutants [--seeds N] [--record]
+       npm run -s sim -- log --hours N [--from S]`;
 
 /**
  * Runs seeds S to S+N-1 (S is 1 by default) and prints what happened in them; the last line counts seeds, steps and
@@ -14,6 +15,8 @@ const usage = `usage: npm run -s sim -- log --seeds N [--from S] [--cpu-seconds 
  *
  * `--mutant NAME` plays them with one rule of the protocol broken, until one is caught; `--mutants` does so with every
  * mutant, each in a process of its own, and `--record` keeps where they were caught, for the test.
+ *
+ * `--hours N` plays ordinary days instead, of seed S, and says in the last line whether memory stayed flat.
  */
 const { values } = parseArgs({
   options: {
@@ -25,6 +28,7 @@ const { values } = parseArgs({
     mutant: { type: 'string' },
     mutants: { type: 'boolean', default: false },
     record: { type: 'boolean', default: false },
+    hours: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -46,7 +50,8 @@ if (!numbers.every((value) => Number.isFinite(value) && value >= 0)) {
   process.exit(2);
 }
 
-if (values.mutants) await allMutants();
+if (values.hours !== undefined) await days(Number(values.hours));
+else if (values.mutants) await allMutants();
 else if (mutant !== undefined) await oneMutant(mutant);
 else await unchanged();
 
@@ -59,6 +64,18 @@ async function unchanged(): Promise<void> {
   );
   console.log(`${played} seeds, ${steps} steps, ${violations} violations`);
   process.exitCode = violations === 0 ? 0 : 1;
+}
+
+async function days(hours: number): Promise<void> {
+  if (!(Number.isInteger(hours) && hours >= 4)) {
+    console.error(`${usage}\nhours is ${values.hours ?? ''}, not an integer of 4 or more`);
+    process.exitCode = 2;
+    return;
+  }
+  const { playDay } = await import('./day/play-day.ts');
+  const { isFlat, line } = await playDay({ seed: request.from, hours, print: request.print });
+  console.log(line);
+  process.exitCode = isFlat ? 0 : 1;
 }
 
 async function oneMutant(name: string): Promise<void> {
