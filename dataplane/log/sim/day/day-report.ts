@@ -10,9 +10,9 @@ export interface DaySample {
   readonly hour: number;
   /** JavaScript objects after a full collection: brokers, clients, and the simulated store's table of objects. */
   readonly heapMib: number;
-  /** Bytes of records and of the simulated store's objects. */
+  /** Bytes of records outside of the simulated store. */
   readonly buffersMib: number;
-  /** Of the simulated store. */
+  /** Bytes in the simulated store. */
   readonly storedMib: number;
   readonly objects: Readonly<Record<string, number>>;
   /** Sum over all brokers. */
@@ -42,7 +42,7 @@ export function daySample(world: DayWorld, hour: number): DaySample {
   return {
     hour,
     heapMib: heapUsed / mib,
-    buffersMib: arrayBuffers / mib,
+    buffersMib: (arrayBuffers - storedBytes) / mib,
     storedMib: storedBytes / mib,
     objects,
     tailBlocks,
@@ -50,9 +50,13 @@ export function daySample(world: DayWorld, hour: number): DaySample {
   };
 }
 
+let collect: (() => void) | undefined;
+
 function collected(): NodeJS.MemoryUsage {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
+  if (collect === undefined) {
+    setFlagsFromString('--expose-gc');
+    collect = runInNewContext('gc') as () => void;
+  }
   for (let round = 0; round < 3; round++) collect();
   return process.memoryUsage();
 }
