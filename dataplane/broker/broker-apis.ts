@@ -1,10 +1,7 @@
 import type { BrokerLog } from '../log/broker-log.ts';
 import { ProducerIdBlocks } from '../log/producer-id-blocks.ts';
-import { createPartitions } from '../protocol/api/create-partitions.ts';
-import { createTopics } from '../protocol/api/create-topics.ts';
 import { deleteGroups } from '../protocol/api/delete-groups.ts';
 import { deleteRecords } from '../protocol/api/delete-records.ts';
-import { deleteTopics } from '../protocol/api/delete-topics.ts';
 import { describeGroups } from '../protocol/api/describe-groups.ts';
 import { fetch } from '../protocol/api/fetch.ts';
 import { findCoordinator } from '../protocol/api/find-coordinator.ts';
@@ -14,40 +11,27 @@ import { joinGroup } from '../protocol/api/join-group.ts';
 import { leaveGroup } from '../protocol/api/leave-group.ts';
 import { listGroups } from '../protocol/api/list-groups.ts';
 import { listOffsets } from '../protocol/api/list-offsets.ts';
-import { metadata } from '../protocol/api/metadata.ts';
 import { offsetCommit } from '../protocol/api/offset-commit.ts';
 import { offsetDelete } from '../protocol/api/offset-delete.ts';
 import { offsetFetch } from '../protocol/api/offset-fetch.ts';
 import { offsetForLeaderEpoch } from '../protocol/api/offset-for-leader-epoch.ts';
 import { produce } from '../protocol/api/produce.ts';
 import { syncGroup } from '../protocol/api/sync-group.ts';
-import { alterConfigs } from '../protocol/api/alter-configs.ts';
-import { describeConfigs } from '../protocol/api/describe-configs.ts';
-import { incrementalAlterConfigs } from '../protocol/api/incremental-alter-configs.ts';
-import { listConfigResources } from '../protocol/api/list-config-resources.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { ObjectStore } from '../store/object-store.ts';
-import { ClusterChanges } from './admin/cluster-changes.ts';
-import { TopicCreation } from './admin/topic-creation.ts';
 import type { BrokerMetrics } from './broker-metrics.ts';
+import { serveAdminApis } from './admin-apis.ts';
 import type { BrokerSettings } from './config/broker-configs.ts';
 import type { ClusterView } from './cluster-view.ts';
+import { featuresOf } from './features.ts';
 import { FetchSessions } from './fetch/fetch-session.ts';
 import type { GroupCoordinator } from './groups/group-coordinator.ts';
 import { ClusterCoordinatorDirectory } from './groups/cluster-coordinator-directory.ts';
 import { groupHandlers } from './groups/handlers.ts';
-import { alterConfigsHandler } from './handlers/alter-configs.ts';
-import { describeConfigsHandler } from './handlers/describe-configs.ts';
-import { incrementalAlterConfigsHandler } from './handlers/incremental-alter-configs.ts';
-import { listConfigResourcesHandler } from './handlers/list-config-resources.ts';
-import { createPartitionsHandler } from './handlers/create-partitions.ts';
-import { createTopicsHandler } from './handlers/create-topics.ts';
 import { deleteRecordsHandler } from './handlers/delete-records.ts';
-import { deleteTopicsHandler } from './handlers/delete-topics.ts';
 import { fetchHandler } from './handlers/fetch.ts';
 import { initProducerIdHandler } from './handlers/init-producer-id.ts';
 import { listOffsetsHandler } from './handlers/list-offsets.ts';
-import { metadataHandler } from './handlers/metadata.ts';
 import { offsetForLeaderEpochHandler } from './handlers/offset-for-leader-epoch.ts';
 import { produceHandler } from './handlers/produce.ts';
 import { PartitionDirectory } from './partition-access.ts';
@@ -69,17 +53,17 @@ export interface ApiEnvironment {
 
 /** Every API the broker serves, with its handler. What is not here is not advertised. */
 export function serveApis(environment: ApiEnvironment): RequestDispatcher {
-  const { view, runtime, metrics } = environment;
+  const { brokerId, view, runtime, metrics } = environment;
   const dispatcher = new RequestDispatcher({
     runtime,
-    features: () => ({ supported: [], finalized: [], epoch: view.state?.version ?? -1 }),
+    features: () => featuresOf(view.state, brokerId),
     onAnswered: (trace) => {
       metrics.answered(trace);
     },
   });
   serveRecords(dispatcher, environment);
   serveGroups(dispatcher, environment);
-  serveTopics(dispatcher, environment);
+  serveAdminApis(dispatcher, environment);
   return dispatcher;
 }
 
@@ -125,21 +109,4 @@ function serveGroups(dispatcher: RequestDispatcher, environment: ApiEnvironment)
   dispatcher.serve(describeGroups, handlers.describeGroups);
   dispatcher.serve(listGroups, handlers.listGroups);
   dispatcher.serve(deleteGroups, handlers.deleteGroups);
-}
-
-function serveTopics(dispatcher: RequestDispatcher, environment: ApiEnvironment): void {
-  const { brokerId, log, view, runtime, settings } = environment;
-  const { cluster } = log;
-  const changes = new ClusterChanges({ cluster, runtime });
-  const isServed = (topicId: string, partition: number): boolean =>
-    log.served(topicId, partition) !== undefined;
-  const creation = new TopicCreation({ cluster, changes, runtime, brokerId, isServed });
-  dispatcher.serve(metadata, metadataHandler({ cluster, view, runtime, creation, brokerId }));
-  dispatcher.serve(createTopics, createTopicsHandler({ cluster, creation }));
-  dispatcher.serve(deleteTopics, deleteTopicsHandler({ view, changes }));
-  dispatcher.serve(createPartitions, createPartitionsHandler({ changes }));
-  dispatcher.serve(describeConfigs, describeConfigsHandler({ cluster, runtime, settings }));
-  dispatcher.serve(alterConfigs, alterConfigsHandler({ changes }));
-  dispatcher.serve(incrementalAlterConfigs, incrementalAlterConfigsHandler({ changes }));
-  dispatcher.serve(listConfigResources, listConfigResourcesHandler({ view }));
 }

@@ -40,7 +40,11 @@ export const brokerConfigTable = {
         .join(','),
   },
   'broker.id': { type: 'int', description: 'As `node.id`.', value: ({ id }) => id },
-  'broker.rack': { type: 'string', description: 'The zone of this broker.', value: ({ zone }) => zone },
+  'broker.rack': {
+    type: 'string',
+    description: 'The zone of this broker.',
+    value: ({ zone }) => zone,
+  },
   'connections.max.idle.ms': {
     type: 'long',
     default: '600000',
