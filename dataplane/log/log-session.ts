@@ -158,9 +158,12 @@ export class LogSession {
   async drain(): Promise<void> {
     await this.#moves.drain();
     if (this.session.live && this.#groups.size === 0) {
-      // Nothing is needed any more: what is not deleted here the sweep has to find.
-      await this.trimmer.advance(this.neededSlot());
-      await this.session.end();
+      // Nothing is needed any more: what is not deleted here the sweep has to find. Should the session be fenced at the last
+      // moment, all it had has been handed over, and it is over all the same.
+      const ending = this.trimmer.advance(this.neededSlot()).then(() => this.session.end());
+      await ending.catch((error: unknown) => {
+        if (this.session.live) throw error;
+      });
       this.session.close();
     }
   }

@@ -110,7 +110,9 @@ function totalBytes({ partition, pages, segments }: PartitionManifest, group: Ow
   let bytes = 0;
   for (const { sizeBytes } of pages) bytes += sizeBytes;
   for (const { sizeBytes } of segments) bytes += sizeBytes;
-  for (const block of group.partitions.get(partition)?.tail ?? [])
-    if (!block.flushed) bytes += block.entry.sizeBytes;
+  const { tail = [], highWatermark = 0 } = group.partitions.get(partition) ?? {};
+  // What is not acknowledged yet may never become part of the log: nothing goes on account of it.
+  for (const { flushed, entry } of tail)
+    if (!flushed && entry.lastOffset < highWatermark) bytes += entry.sizeBytes;
   return bytes;
 }

@@ -132,8 +132,9 @@ export class AmbushTools {
   appendTo(node: BrokerNode, topicId: string, partition: number, acked: () => void = () => undefined): void {
     const { random, checker, time } = this.#world;
     if (this.isOver) return;
+    const timestampMs = time.environment.wallMs();
     const value = Buffer.from(`ambush ${random.uint32()}`);
-    const bytes = buildBatch({ records: [{ value, timestampMs: 1_000_000 }] });
+    const bytes = buildBatch({ records: [{ value, timestampMs }] });
     const { crc } = readBatchHeader(bytes, 0);
     node.call(
       { thereMs: random.between(0.05, 2), backMs: random.between(0.05, 2) },
@@ -143,6 +144,9 @@ export class AmbushTools {
           if (!this.#world.isOver && isBug(result.error)) time.fail(result.error);
           return;
         }
+        const topics = [...(checker.cluster?.topics.values() ?? [])];
+        // Records of a topic that is being deleted may be acknowledged and are gone all the same.
+        if (!topics.some((topic) => topic.topicId === topicId)) return;
         checker.acknowledged(topicId, partition, result.value.baseOffset, result.value.lastOffset, crc);
         acked();
       },

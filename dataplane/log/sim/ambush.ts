@@ -1,11 +1,11 @@
 import type { AnswerEvent, RequestEvent } from '../../store/simulated/observation.ts';
 import { parseManifestKey, parseSlotKey, parseTrimKey } from '../format/keys.ts';
-import { AmbushTools } from './ambush-tools.ts';
-import type { ChaosTools } from './ambush-tools.ts';
+import type { AmbushTools, NamedGroup } from './ambush-tools.ts';
 import type { BrokerNode } from './broker-node.ts';
 import { askEnd } from './consumer.ts';
 import { deafOwner } from './deaf-owner.ts';
 import { LateAcquisition } from './late-acquisition.ts';
+import { lostRelease } from './lost-release.ts';
 import type { Simulation } from './simulation.ts';
 
 /**
@@ -18,9 +18,9 @@ export class Ambush {
   readonly #tools: AmbushTools;
   #isScheduled = false;
 
-  constructor(world: Simulation, chaos: ChaosTools) {
+  constructor(world: Simulation, tools: AmbushTools) {
     this.#world = world;
-    this.#tools = new AmbushTools(world, chaos);
+    this.#tools = tools;
   }
 
   start(): void {
@@ -91,11 +91,8 @@ export class Ambush {
       const owner = this.#world.checker.ownerOf(group.id);
       return candidates.some((other) => other !== node && other.log.sid === owner);
     });
-    const isDeaf = foreign.length === 0 || random.chance(0.4);
     this.#isScheduled = true;
-    const play = isDeaf
-      ? deafOwner(this.#world, tools, node)
-      : new LateAcquisition(this.#world, tools, node, sid, random.pick(foreign)).play();
+    const play = this.#pickSchedule(node, sid, foreign);
     play.then(
       () => {
         this.#isScheduled = false;
@@ -104,6 +101,18 @@ export class Ambush {
         time.fail(error);
       },
     );
+  }
+
+  #pickSchedule(node: BrokerNode, sid: string, foreign: readonly NamedGroup[]): Promise<void> {
+    const { random } = this.#world;
+    const tools = this.#tools;
+    const which = random.pick(['deaf', 'deaf', 'late', 'late', 'released'] as const);
+    if (which === 'late' && foreign.length > 0)
+      return new LateAcquisition(this.#world, tools, node, sid, random.pick(foreign)).play();
+    const owned = tools.groups().filter(({ group }) => this.#world.checker.ownerOf(group.id) === sid);
+    if (which === 'released' && owned.length > 0)
+      return lostRelease(this.#world, tools, node, random.pick(owned));
+    return deafOwner(this.#world, tools, node);
   }
 
   /** A client with old metadata asks the broker for the end of one of its partitions. */

@@ -6,8 +6,11 @@ import { moveAway, reassign } from '../../cluster/reassign.ts';
 import { manifestKey } from '../format/keys.ts';
 import { deleteOrphans } from '../orphans.ts';
 import { Ambush } from './ambush.ts';
+import { AmbushTools } from './ambush-tools.ts';
 import type { BrokerNode } from './broker-node.ts';
+import { PlannedLeaves } from './planned-leaves.ts';
 import type { Simulation } from './simulation.ts';
+import { TopicChurn } from './topic-churn.ts';
 import type { ChaosKind } from './profile.ts';
 
 /**
@@ -19,10 +22,12 @@ export class Chaos {
   #isOver = false;
   readonly #ambush: Ambush;
   readonly #cutOff = new Set<string>();
+  readonly #leaves: PlannedLeaves;
+  readonly #churn: TopicChurn;
 
   constructor(world: Simulation) {
     this.#world = world;
-    this.#ambush = new Ambush(world, {
+    const tools = new AmbushTools(world, {
       markDead: (node) => {
         this.#markDead(node);
       },
@@ -31,6 +36,14 @@ export class Chaos {
       },
       isOver: () => this.#isOver,
     });
+    this.#ambush = new Ambush(world, tools);
+    this.#leaves = new PlannedLeaves(world);
+    this.#churn = new TopicChurn(world, tools);
+  }
+
+  /** Whether some broker that was told to leave still is about it. */
+  get isAnyLeaving(): boolean {
+    return this.#leaves.isAnyUnderWay;
   }
 
   start(): void {
@@ -109,6 +122,21 @@ export class Chaos {
         return;
       case 'deleteRecords':
         this.#deleteRecords(node);
+        return;
+      case 'leave':
+        this.#leaves.leave(node);
+        return;
+      case 'stall':
+        this.#stall(node);
+        return;
+      case 'retain':
+        this.#inside(node, () => node.log.retain());
+        return;
+      case 'topicTurn':
+        this.#churn.turn();
+        return;
+      case 'topicWrite':
+        this.#churn.write();
         return;
       case 'orphans':
         this.#inside(node, () => {
@@ -260,17 +288,40 @@ export class Chaos {
     else node.process.setClockRate(random.between(0.9, 1.1));
   }
 
+  /** A client deletes records, often while their group is being flushed, moved or taken over. */
   #deleteRecords(node: BrokerNode): void {
-    const { random } = this.#world;
-    this.#inside(node, () => {
-      const [group] = node.log.log?.groups ?? [];
-      const partition = group === undefined ? undefined : random.pick([...group.partitions.values()]);
-      if (partition === undefined) return undefined;
-      return node.log.deleteRecords(
-        partition.topicId,
-        partition.partition,
-        random.below(partition.highWatermark + 1),
-      );
+    const { random, checker } = this.#world;
+    const groups = node.log.log?.groups ?? [];
+    if (groups.length === 0) return;
+    const group = random.pick(groups);
+    const { topicId, partition, highWatermark } = random.pick([...group.partitions.values()]);
+    const offset = random.chance(0.2) ? -1 : random.below(highWatermark + 1);
+    const history = checker.history(topicId, partition);
+    const meanwhile = random.pick(['nothing', 'flush', 'move', 'death'] as const);
+    if (meanwhile === 'flush') this.#inside(node, () => node.log.log?.flush(group));
+    if (meanwhile === 'move') this.#reassign(3);
+    if (meanwhile === 'death') this.#markDead(node);
+    // Upon -1 the broker deletes up to its own high watermark, whatever that will be.
+    checker.retention.asks(history, offset === -1 ? Infinity : offset);
+    this.#inside(node, async () => {
+      const logStart = await node.log.deleteRecords(topicId, partition, offset);
+      if (logStart < offset || checker.logStart(topicId, partition) < logStart)
+        checker.violation(
+          'retention',
+          `${history.name}: records up to ${offset} are said to be deleted, the log start to be ${logStart}`,
+        );
+    });
+  }
+
+  /** What a broker writes takes long, or very long, to take effect. */
+  #stall(node: BrokerNode): void {
+    const { random, store } = this.#world;
+    const stalled = store.intercept(
+      { process: node.process.name, operation: 'put', times: Infinity },
+      { kind: 'delay', applyMs: random.logBetween(30, 1_500) },
+    );
+    this.#world.after(random.logBetween(50, 1_500), () => {
+      stalled.stop();
     });
   }
 

@@ -20,6 +20,7 @@ import { checkSuccessor, decodeManifest } from '../format/manifest.ts';
 import type { Manifest, PartitionManifest, SegmentRef } from '../format/manifest.ts';
 import type { WalSession } from '../session.ts';
 import { PartitionHistory } from './partition-history.ts';
+import { RetentionAudit } from './retention-audit.ts';
 import { StoreView } from './store-view.ts';
 import type { Invariant } from './violation.ts';
 import { InvariantViolation } from './violation.ts';
@@ -42,13 +43,31 @@ export class LogChecker {
   /** Slots that their own session has written, perhaps deleted since. */
   readonly #written = new Set<string>();
   readonly #durableEnds = new WeakMap<WalSession, number>();
+  /** Sessions that have written END. */
+  readonly #ended = new Set<string>();
+  readonly #maxUnflushedBytes: number;
+  readonly #wallMs: (process: string) => number;
+  readonly retention: RetentionAudit;
   #cluster: ClusterState | undefined;
 
-  constructor(time: VirtualTime, store: SimulatedStore, options: { readonly checkSequences: boolean }) {
+  constructor(
+    time: VirtualTime,
+    store: SimulatedStore,
+    options: {
+      readonly checkSequences: boolean;
+      readonly clocksCanBeTrusted: boolean;
+      readonly maxUnflushedBytes: number;
+      /** What the clock of a process says. */
+      readonly wallMs: (process: string) => number;
+    },
+  ) {
     this.#time = time;
     this.#store = store;
     this.#view = new StoreView(store);
     this.#checkSequences = options.checkSequences;
+    this.#maxUnflushedBytes = options.maxUnflushedBytes;
+    this.#wallMs = options.wallMs;
+    this.retention = new RetentionAudit(options.clocksCanBeTrusted);
     store.onApply((event) => {
       this.#guard(() => {
         this.#applied(event);
@@ -93,6 +112,16 @@ export class LogChecker {
     return 0;
   }
 
+  /** The newest segments of a partition, as its manifest's root lists them; `undefined` when older ones are on pages. */
+  segmentsFrom(topicId: string, partition: number): readonly SegmentRef[] | undefined {
+    for (const manifest of this.#manifests.values()) {
+      if (manifest.topicId !== topicId) continue;
+      const found = manifest.partitions[partition - manifest.firstPartition];
+      if (found !== undefined) return found.pages.length === 0 ? found.segments : undefined;
+    }
+    return undefined;
+  }
+
   violation(invariant: Invariant, what: string): void {
     this.#time.fail(new InvariantViolation(invariant, what));
   }
@@ -119,6 +148,12 @@ export class LogChecker {
 
   /** Invariants 5 and 6, as far as a broker's own belief goes: every slot it holds for durable was written by itself. */
   brokerStep(log: BrokerLog): void {
+    const { usedBytes } = log.budget;
+    if (usedBytes < 0 || usedBytes > this.#maxUnflushedBytes)
+      this.violation(
+        'back-pressure',
+        `session ${log.sid ?? 'none'} holds ${usedBytes} bytes, allowed are ${this.#maxUnflushedBytes}`,
+      );
     const session = log.log?.session;
     if (session?.live !== true) return;
     const before = this.#durableEnds.get(session) ?? 0;
@@ -167,6 +202,7 @@ export class LogChecker {
     const slot = parseSlotKey(key);
     if (slot !== undefined && event.result === 'written' && event.id?.startsWith(`${slot.sid}/`) === true) {
       this.#written.add(`${slot.sid}/${slot.slot}`);
+      if (this.#view.slot(slot.sid, slot.slot)?.kind === 'ended') this.#sessionEnded(slot.sid);
     }
     const sid = slot?.sid ?? parseTrimKey(key)?.sid;
     if (sid !== undefined) {
@@ -175,6 +211,21 @@ export class LogChecker {
     }
     const owned = parseSegmentKey(key) ?? parsePageKey(key) ?? parseSnapshotKey(key);
     if (owned !== undefined && event.result === 'deleted') this.#checkGroup(owned.group);
+  }
+
+  #sessionEnded(sid: string): void {
+    this.#ended.add(sid);
+    for (const manifest of this.#manifests.values()) this.#checkEnded(manifest);
+  }
+
+  #checkEnded({ group, owner, runs, state }: Manifest): void {
+    // A tombstone names who made it.
+    if (state === 'deleted') return;
+    const sid = [owner?.sid, ...runs.map((run) => run.sid)].find(
+      (candidate) => candidate !== undefined && this.#ended.has(candidate),
+    );
+    if (sid !== undefined)
+      this.violation('planned leave', `session ${sid} has written END, and ${group} still needs it`);
   }
 
   #manifestWritten(group: string, event: ApplyEvent): void {
@@ -203,7 +254,9 @@ export class LogChecker {
       this.#epochOwners.set(name, after.owner.sid);
     }
     this.#manifests.set(group, after);
+    this.#checkEnded(after);
     this.#checkGroup(group);
+    if (before !== undefined && after.state !== 'deleted') this.#checkLogStarts(before, after, event.process);
     for (const partition of after.partitions) {
       const sum = this.history(after.topicId, partition.partition).sumBelow(partition.segmentEnd);
       if (sum !== partition.appended)
@@ -211,6 +264,15 @@ export class LogChecker {
           'conservation',
           `partition ${partition.partition} of ${group}: what is said to be appended is not what was`,
         );
+    }
+  }
+
+  #checkLogStarts(before: Manifest, after: Manifest, process: string): void {
+    for (const [index, { partition, logStart }] of after.partitions.entries()) {
+      if (logStart === before.partitions[index]?.logStart) continue;
+      const history = this.history(after.topicId, partition);
+      const problem = this.retention.problem(history, after, logStart, this.#cluster, this.#wallMs(process));
+      if (problem !== undefined) this.violation('retention', `${history.name}: ${problem}`);
     }
   }
 

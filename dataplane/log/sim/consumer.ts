@@ -54,7 +54,9 @@ export class SimulatedConsumer {
           position,
           world.random.pick([1, 200, 100_000]),
         );
-        return { ...result, pieces: result.pieces.map((piece) => Buffer.from(piece)) };
+        const pieces = result.pieces.map((piece) => Buffer.from(piece));
+        result.release();
+        return { ...result, pieces };
       },
       (result) => {
         if (settled) return;

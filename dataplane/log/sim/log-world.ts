@@ -9,6 +9,7 @@ import { SimulatedStore } from '../../store/simulated/simulated-store.ts';
 import { ChangeRefused } from '../../cluster/change-refused.ts';
 import { LogError } from '../errors.ts';
 import { batchesOf } from '../flush.ts';
+import { retentionLimits } from '../retention.ts';
 import { BrokerNode } from './broker-node.ts';
 import { Chaos } from './chaos.ts';
 import { LogChecker } from './checker.ts';
@@ -87,7 +88,16 @@ export class LogWorld implements Simulation {
         this.time.fail(violation);
       },
     });
-    this.checker = new LogChecker(this.time, this.store, { checkSequences: !this.profile.expiresProducers });
+    this.checker = new LogChecker(this.time, this.store, {
+      checkSequences: !this.profile.expiresProducers,
+      clocksCanBeTrusted: this.profile.everyMs.clock === Infinity,
+      // One batch is admitted even when it alone exceeds the bound.
+      maxUnflushedBytes: Math.max(largestBatchBytes, this.profile.maxUnflushedBytes),
+      wallMs: (process) =>
+        [...this.nodes, ...this.retired]
+          .filter(({ process: { name } }) => name === process)
+          .reduce((latest, node) => Math.max(latest, node.process.runtime.wallMs()), 0),
+    });
     this.#seals = new SealWatch(this.store);
     this.clientLoss = this.profile.name === 'calm' ? 0 : 0.02;
     this.clientTimeoutMs = this.profile.clientTimeoutMs;
@@ -236,6 +246,18 @@ export class LogWorld implements Simulation {
     await this.time.run({ untilMs: this.time.nowMs + 1_000 });
     await this.#until('all groups are served after a last flap', 200_000, () => this.#everythingServed());
     await this.#until('all producers have finished', 200_000, () => this.producers.every(({ done }) => done));
+    await this.#until('all planned leaves have ended', 200_000, () => !chaos.isAnyLeaving);
+    await this.#until(
+      'all deleted topics are gone',
+      200_000,
+      () => this.checker.cluster?.deletedTopics.size === 0,
+    );
+    await this.#until(
+      'all brokers serve again',
+      200_000,
+      () => this.#everybodyRegistered() && this.#everythingServed(),
+    );
+    await this.#comeToRest();
     this.isOver = true;
     let isReadBack = false;
     const readBack = async (): Promise<void> => {
@@ -248,6 +270,36 @@ export class LogWorld implements Simulation {
       this.time.fail(error);
     });
     await this.#until('everything has been read back', 100_000, () => isReadBack);
+  }
+
+  /** When all is flushed no memory of records is held any more, and what retention does not keep is gone. */
+  async #comeToRest(): Promise<void> {
+    const brokers = this.nodes.filter(({ isAlive }) => isAlive);
+    let isAtRest = false;
+    const flush = async (): Promise<void> => {
+      while (brokers.some(({ log: { budget } }) => budget.usedBytes > 0 || budget.waiting > 0)) {
+        for (const { log } of brokers) for (const group of log.log?.groups ?? []) await log.log?.flush(group);
+        await sleep(this.time.environment, 20);
+      }
+      for (const { log } of brokers) await log.retain();
+      isAtRest = true;
+    };
+    flush().catch((error: unknown) => {
+      this.time.fail(error);
+    });
+    await this.#until('nothing is held in memory any more', 100_000, () => isAtRest);
+    for (const topic of this.checker.cluster?.topics.values() ?? []) {
+      const { retentionBytes } = retentionLimits(topic.configs, this.checker.cluster?.configs ?? {});
+      for (let partition = 0; retentionBytes >= 0 && partition < topic.partitions; partition++) {
+        const excess = this.checker.segmentsFrom(topic.topicId, partition)?.slice(1) ?? [];
+        const left = excess.reduce((sum, ref) => sum + ref.sizeBytes, 0);
+        if (excess.length > 0 && left >= retentionBytes)
+          throw new InvariantViolation(
+            'retention',
+            `${topic.topicId}/${partition} has ${left} bytes without its first segment, retention.bytes=${retentionBytes}`,
+          );
+      }
+    }
   }
 
   async #readBack(topicId: string, partition: number): Promise<void> {
@@ -268,6 +320,7 @@ export class LogWorld implements Simulation {
           );
         if (result !== undefined)
           position = this.#compare(history.name, topicId, partition, position, result.pieces);
+        result?.release();
         if (result !== undefined) continue;
       } catch (error) {
         if (!(error instanceof LogError) || !error.retriable) throw error;
@@ -331,8 +384,9 @@ export class LogWorld implements Simulation {
     for (const { name, groups } of layouts) {
       const topicId = Buffer.from(this.random.bytes(16)).toString('hex');
       const partitions = groups.reduce((sum, [, count]) => sum + count, 0);
+      const configs = this.random.pick(this.profile.retention);
       await this.change((state) => {
-        const created = createTopic(state, { name, topicId, partitions, internal: false, configs: {} });
+        const created = createTopic(state, { name, topicId, partitions, internal: false, configs });
         if (created instanceof ChangeRefused) return created;
         return withLayout(created, name, groups);
       });
@@ -374,6 +428,9 @@ export class LogWorld implements Simulation {
     return counts;
   }
 }
+
+/** Larger than any batch of a simulated producer. */
+const largestBatchBytes = 600;
 
 /** The same topic with another cut into groups, every group where the first of the original ones was placed. */
 function withLayout(

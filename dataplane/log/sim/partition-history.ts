@@ -14,6 +14,8 @@ export interface SeenBatch {
   readonly lastOffset: number;
   readonly crc: number;
   readonly leaderEpoch: number;
+  readonly sizeBytes: number;
+  readonly maxTimestampMs: number;
 }
 
 /**
@@ -71,7 +73,8 @@ export class PartitionHistory {
       };
     const sequence = this.#sequence(batch);
     if (sequence !== undefined) return sequence;
-    const seen = { baseOffset: batch.baseOffset, lastOffset: batch.lastOffset, crc: batch.crc, leaderEpoch };
+    const { baseOffset, lastOffset, crc, sizeBytes, maxTimestampMs } = batch;
+    const seen = { baseOffset, lastOffset, crc, leaderEpoch, sizeBytes, maxTimestampMs };
     this.batches.push(seen);
     this.#byOffset.set(batch.baseOffset, seen);
     const sum = addSetsum(
@@ -85,6 +88,19 @@ export class PartitionHistory {
   /** Sum over all batches below `end`; `undefined` when no batch ends there. */
   sumBelow(end: number): Setsum | undefined {
     return this.#sums.findLast((entry) => entry.end === end)?.sum;
+  }
+
+  /** Bytes of all batches from `offset` on. */
+  sizeFrom(offset: number): number {
+    return this.batches.reduce((sum, batch) => (batch.baseOffset < offset ? sum : sum + batch.sizeBytes), 0);
+  }
+
+  /** The newest time stamp of a batch that ends below `offset`. */
+  maxTimestampBelow(offset: number): number {
+    return this.batches.reduce(
+      (newest, batch) => (batch.lastOffset < offset ? Math.max(newest, batch.maxTimestampMs) : newest),
+      -1,
+    );
   }
 
   #sequence(batch: BatchEntry): Contradiction | undefined {

@@ -7,6 +7,7 @@ import type { Simulation } from './simulation.ts';
 
 interface Outgoing {
   readonly values: readonly string[];
+  readonly timestampMs: number;
   sequence: number;
   bytes: Buffer;
   crc: number;
@@ -43,6 +44,7 @@ export class SimulatedProducer {
     this.#idempotent = idempotent;
     const { random, profile } = world;
     this.#window = random.pick([1, 3, 5]);
+    const startMs = world.time.environment.wallMs();
     for (let index = 0; index < profile.batchesPerProducer; index++) {
       const values = Array.from(
         { length: random.pick([1, 1, 2, 3]) },
@@ -50,6 +52,7 @@ export class SimulatedProducer {
       );
       this.#batches.push({
         values,
+        timestampMs: startMs + Math.round((index * profile.trafficMs) / profile.batchesPerProducer),
         sequence: 0,
         bytes: Buffer.alloc(0),
         crc: 0,
@@ -68,7 +71,7 @@ export class SimulatedProducer {
       if (batch.state === 'acked') continue;
       batch.sequence = sequence;
       batch.bytes = buildBatch({
-        records: batch.values.map((value) => ({ value: Buffer.from(value), timestampMs: 1_000_000 })),
+        records: batch.values.map((value) => ({ value: Buffer.from(value), timestampMs: batch.timestampMs })),
         ...(this.#idempotent ? { producerId: this.#id, producerEpoch: epoch, baseSequence: sequence } : {}),
       });
       batch.crc = readBatchHeader(batch.bytes, 0).crc;

@@ -12,6 +12,10 @@ export interface SimulationProfile {
   readonly latencies: StoreLatencies;
   readonly faults: SimulatedStoreFaults;
   readonly options: Partial<LogOptions>;
+  /** Bound of the records in memory that are not in segments yet, per broker. */
+  readonly maxUnflushedBytes: number;
+  /** Configs that topics may have. */
+  readonly retention: readonly Readonly<Record<string, string>>[];
   readonly pollMs: number;
   readonly attemptTimeoutMs: number;
   /** Mean time between two events of each kind; Infinity: never. */
@@ -47,7 +51,12 @@ export type ChaosKind =
   | 'zoneLoss'
   | 'cutOff'
   | 'unaware'
-  | 'schedule';
+  | 'schedule'
+  | 'leave'
+  | 'stall'
+  | 'retain'
+  | 'topicTurn'
+  | 'topicWrite';
 
 const never: Record<ChaosKind, number> = {
   kill: Infinity,
@@ -67,6 +76,11 @@ const never: Record<ChaosKind, number> = {
   cutOff: Infinity,
   unaware: Infinity,
   schedule: Infinity,
+  leave: Infinity,
+  stall: Infinity,
+  retain: Infinity,
+  topicTurn: Infinity,
+  topicWrite: Infinity,
 };
 
 export function drawProfile(random: VirtualRandom): SimulationProfile {
@@ -88,7 +102,8 @@ export function drawProfile(random: VirtualRandom): SimulationProfile {
   const scale = random.logBetween(0.3, 3);
   const harm = name === 'process' || name === 'everything' ? 1 : Infinity;
   const moves = name === 'control' || name === 'everything' ? 1 : Infinity;
-  const upkeep = { sweep: 700, trim: 150, deleteRecords: 900, orphans: 900 };
+  const upkeep = { sweep: 700, trim: 150, deleteRecords: 700, orphans: 900, retain: 400 };
+  const churn = random.chance(0.3) ? 1 : Infinity;
   const everyMs: Record<ChaosKind, number> = {
     ...never,
     ...upkeep,
@@ -103,14 +118,21 @@ export function drawProfile(random: VirtualRandom): SimulationProfile {
     reassign: 350 * moves * scale,
     flap: 1200 * moves * scale,
     moveAway: 2500 * moves * scale,
+    leave: 2500 * moves * scale,
+    stall: rough ? 1500 * scale : Infinity,
+    topicTurn: 900 * churn,
+    topicWrite: 80 * churn,
     ...(name === 'zombies' ? { unaware: 900, schedule: 400, reassign: 200, trim: 60, sweep: 300 } : {}),
   };
+  const maxUnflushedBytes = random.pick([700, 4_000, 20_000, 10_000_000]);
   return {
     name,
     brokers: random.pick([3, 3, 4]),
     latencies: latencies(random),
     faults: rough ? faults(random) : noFaults,
-    options: options(random),
+    options: { ...options(random), maxUnflushedBytes },
+    maxUnflushedBytes,
+    retention: random.chance(0.7) ? [{}] : retentions,
     pollMs: random.pick([40, 150, 400]),
     attemptTimeoutMs: random.pick([60, 200, 800]),
     everyMs,
@@ -124,6 +146,13 @@ export function drawProfile(random: VirtualRandom): SimulationProfile {
     ambushShare: name === 'zombies' ? 0.05 : 0,
   };
 }
+
+const retentions = [
+  { 'retention.bytes': '300' },
+  { 'retention.bytes': '2000' },
+  { 'retention.ms': '400' },
+  { 'retention.ms': '1500', 'retention.bytes': '1000' },
+] as const;
 
 function latencies(random: VirtualRandom): StoreLatencies {
   const slow = random.pick([1, 2, 5]);
@@ -167,7 +196,6 @@ function options(random: VirtualRandom): Partial<LogOptions> {
     maxLingerMs: random.pick([0, 3, 10, 25]),
     maxSlotBytes: random.pick([600, 2_000, 100_000]),
     maxSlotsInFlight: random.pick([2, 4, 8]),
-    maxUnflushedBytes: random.pick([4_000, 20_000, 10_000_000]),
     flushGroupBytes: random.pick([300, 2_000, 10_000_000]),
     flushIntervalMs: random.pick([80, 400, 3_000]),
     checkpointSlots: random.pick([3, 8, 1_000]),

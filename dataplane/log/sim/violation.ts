@@ -11,6 +11,12 @@ export const invariants = [
   'offsets',
   'conservation',
   'no needless death',
+  /** Records went that neither retention nor DeleteRecords takes, or stayed although they should have gone. */
+  'retention',
+  /** A session that has ended with END owns something. */
+  'planned leave',
+  /** More records are held in memory than allowed, or some that were flushed long ago. */
+  'back-pressure',
   'liveness',
   /** The log itself says that what the store holds contradicts itself (CORRUPT_LOG), though nobody damaged anything. */
   'readable log',

@@ -64,7 +64,7 @@ export class SimulatedZoneReader {
     const { partition, next } = position;
     const history = checker.history(group.topicId, partition);
     try {
-      const { pieces } = await reader.read(partition, next, random.pick([1, 400, 100_000]));
+      const { pieces, release } = await reader.read(partition, next, random.pick([1, 400, 100_000]));
       for (const { baseOffset, lastOffsetDelta, crc, leaderEpoch } of batchesOf(pieces)) {
         const seen = history.at(baseOffset);
         if (seen?.crc !== crc || seen.leaderEpoch !== leaderEpoch) {
@@ -80,6 +80,7 @@ export class SimulatedZoneReader {
         }
         position.next = baseOffset + lastOffsetDelta + 1;
       }
+      release();
     } catch (error) {
       if (error instanceof StoreError && error.retriable) return;
       if (!(error instanceof LogError)) throw error;
