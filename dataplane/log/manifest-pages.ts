@@ -94,6 +94,8 @@ export async function readPage(
   const key = pageObjectKey(group.id, page.object);
   const found = await context.store.get(key, { signal: group.session.signal });
   if (found.kind !== 'found') {
+    // Missing is corruption only for the owner: whoever took the group over may have replaced the page.
+    await group.session.confirm();
     throw new LogError(
       'CORRUPT_LOG',
       `${key} is missing, but the manifest of ${group.id} names it; run 'firn log verify'`,

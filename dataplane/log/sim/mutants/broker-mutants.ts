@@ -72,6 +72,11 @@ export const brokerMutants = {
       },
     ],
   },
+  alarmUnconfirmed: {
+    breaks: 'a page that is missing is taken for damage without a confirmation that the group is still ours',
+    caughtBy: ['readable log'],
+    edits: [{ file: 'log/manifest-pages.ts', find: `    await group.session.confirm();\n`, replace: `` }],
+  },
   admitWhenGone: {
     breaks: 'a group that has been handed over is removed a little later, and takes records until then',
     caughtBy: ['durability', 'immutability'],
