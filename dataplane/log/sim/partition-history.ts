@@ -90,17 +90,20 @@ export class PartitionHistory {
     return this.#sums.findLast((entry) => entry.end === end)?.sum;
   }
 
-  /** Bytes of all batches from `offset` on. */
-  sizeFrom(offset: number): number {
-    return this.batches.reduce((sum, batch) => (batch.baseOffset < offset ? sum : sum + batch.sizeBytes), 0);
-  }
-
-  /** The newest time stamp of a batch that ends below `offset`. */
-  maxTimestampBelow(offset: number): number {
-    return this.batches.reduce(
-      (newest, batch) => (batch.lastOffset < offset ? Math.max(newest, batch.maxTimestampMs) : newest),
-      -1,
-    );
+  /**
+   * The newest time stamp among the batches that end below `logStart` and have fewer than `keptBytes` after them, so that
+   * they are gone for another reason than the size of the log; `undefined`: there are none.
+   */
+  newestBelow(logStart: number, keptBytes: number): number | undefined {
+    let newest: number | undefined;
+    let bytes = 0;
+    for (let index = this.batches.length - 1; index >= 0 && bytes < keptBytes; index--) {
+      const batch = this.batches[index];
+      if (batch === undefined) break;
+      if (batch.lastOffset < logStart) newest = Math.max(newest ?? -1, batch.maxTimestampMs);
+      bytes += batch.sizeBytes;
+    }
+    return newest;
   }
 
   #sequence(batch: BatchEntry): Contradiction | undefined {

@@ -35,12 +35,12 @@ export class RetentionAudit {
     // A deleted topic loses everything.
     if (topic === undefined) return undefined;
     const { retentionMs, retentionBytes } = retentionLimits(topic.configs, cluster?.configs ?? {});
-    if (retentionBytes >= 0 && history.sizeFrom(logStart) >= retentionBytes) return undefined;
-    const newest = history.maxTimestampBelow(logStart);
+    const newest = history.newestBelow(logStart, retentionBytes < 0 ? Infinity : retentionBytes);
+    if (newest === undefined) return undefined;
     if (retentionMs >= 0 && (!this.#clocksCanBeTrusted || wallMs - newest > retentionMs)) return undefined;
     return (
-      `the log start moved to ${logStart} with ${history.sizeFrom(logStart)} bytes left (retention.bytes=${retentionBytes}), ` +
-      `newest deleted record ${wallMs - newest} ms old (retention.ms=${retentionMs}), and nobody asked for it`
+      `the log start moved to ${logStart}, below which the newest record is ${wallMs - newest} ms old ` +
+      `(retention.ms=${retentionMs}, retention.bytes=${retentionBytes}), and nobody asked for it`
     );
   }
 }
