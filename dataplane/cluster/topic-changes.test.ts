@@ -36,7 +36,7 @@ test('a topic gets its layout by its size, an internal one by partition', () => 
 
 test('creation is refused for names and sizes that cannot be, and twice', () => {
   const state = withTopic(clusterOf('a'), 'orders', 1);
-  assertRefused(createTopic(state, topicOf('orders', 2)), 'TOPIC_EXISTS', /orders exists already/);
+  assertRefused(createTopic(state, topicOf('orders', 2)), 'TOPIC_EXISTS', /orders already exists/);
   for (const name of ['', '.', '..', 'a b', 'ü', 'x'.repeat(250)]) {
     assertRefused(createTopic(state, topicOf(name, 2)), 'INVALID_TOPIC_NAME');
   }

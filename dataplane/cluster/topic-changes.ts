@@ -30,7 +30,7 @@ export function createTopic(state: ClusterState, topic: NewTopic): ClusterState 
       `${JSON.stringify(name)} is no topic name: 1 to 249 of the characters a-z A-Z 0-9 . _ - are, other than "." and ".."`,
     );
   }
-  if (state.topics.has(name)) return new ChangeRefused('TOPIC_EXISTS', `topic ${name} exists already`);
+  if (state.topics.has(name)) return new ChangeRefused('TOPIC_EXISTS', `topic ${name} already exists`);
   const tooMany = partitionsProblem(name, 0, partitions);
   if (tooMany !== undefined) return tooMany;
   assert(!hasTopicId(state, topicId), `topic id ${topicId} is in use already: mint a new one for ${name}`);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { startFirn, testFolder } from '../broker/firn-process.ts';
@@ -76,5 +77,38 @@ describe("Kafka's own command-line tools", { skip: await skipUnless('kafka') }, 
     assert.match(await tool('kafka-consumer-groups', ['--list']), /^readers$/m);
     const offsets = await tool('kafka-get-offsets', ['--topic', 'lines']);
     assert.match(offsets, /lines:0:10/);
+  });
+
+  it('show and change configs', async () => {
+    await tool('kafka-topics', ['--create', '--topic', 'settings', '--config', 'retention.ms=3600000']);
+    const topic = ['--entity-type', 'topics', '--entity-name', 'settings'];
+    assert.match(await tool('kafka-configs', [...topic, '--describe']), /retention\.ms=3600000/);
+    await tool('kafka-configs', [...topic, '--alter', '--add-config', 'max.message.bytes=2000000']);
+    await tool('kafka-configs', [...topic, '--alter', '--delete-config', 'retention.ms']);
+    const described = await tool('kafka-configs', [...topic, '--describe']);
+    assert.match(described, /max\.message\.bytes=2000000/);
+    assert.doesNotMatch(described, /retention\.ms=/);
+    const refused = await javaTool('kafka-configs', firn.bootstrap, [
+      ...topic,
+      '--alter',
+      '--add-config',
+      'cleanup.policy=[compact,delete]',
+    ]);
+    assert.notEqual(refused.code, 0);
+    assert.match(refused.out + refused.err, /cleanup\.policy/);
+  });
+
+  it('delete records', async () => {
+    await tool('kafka-topics', ['--create', '--topic', 'old']);
+    await tool('kafka-console-producer', ['--topic', 'old'], 'a\nb\nc\n');
+    const file = path.join(folder.path, 'delete.json');
+    await writeFile(
+      file,
+      JSON.stringify({ partitions: [{ topic: 'old', partition: 0, offset: 2 }], version: 1 }),
+    );
+    await tool('kafka-delete-records', ['--offset-json-file', file]);
+    const rest = ['--topic', 'old', '--from-beginning', '--max-messages', '1'];
+    assert.equal((await tool('kafka-console-consumer', rest)).trim(), 'c');
+    assert.match(await tool('kafka-get-offsets', ['--topic', 'old', '--time', 'earliest']), /old:0:2/);
   });
 });

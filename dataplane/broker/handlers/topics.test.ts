@@ -148,7 +148,7 @@ test('every topic of a request has its own outcome, with one write', async () =>
       errors.map((error) => error.slice(0, 74)),
       [
         'NONE',
-        'TOPIC_ALREADY_EXISTS: topic old exists already',
+        'TOPIC_ALREADY_EXISTS: topic old already exists',
         'INVALID_TOPIC_EXCEPTION: "b/c" is no topic name: 1 to 249 of the character',
         'INVALID_REQUEST: the request names topic twice more than once',
         'INVALID_PARTITIONS: topic d cannot have 0 partitions: it must be at least ',
@@ -240,7 +240,7 @@ test('when the store does not answer in time the outcome is unknown, and said to
     await sleep(one.runtime, 20_000);
     assert.equal(one.view.topicByName('late')?.name, 'late');
     const [again] = await errorsOfCreating(one, [newTopic('late')]);
-    assert.equal(again, 'TOPIC_ALREADY_EXISTS: topic late exists already');
+    assert.equal(again, 'TOPIC_ALREADY_EXISTS: topic late already exists');
   });
 });
 
