@@ -3,10 +3,11 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { crc32c } from '../store/crc32c.ts';
 import { decodeClusterState, encodeClusterState } from './cluster-codec.ts';
+import { setBrokerState } from './broker-changes.ts';
 import { clusterOf, hexId, homeZone, made, withTopic } from './cluster-fixture.ts';
 import type { ClusterState } from './cluster-state.ts';
 import { ClusterError } from './errors.ts';
-import { reassign } from './reassign.ts';
+import { clearFrom, reassign } from './reassign.ts';
 import { accuse } from './suspicion-changes.ts';
 import { createTopic, deleteTopic, forgetGroups } from './topic-changes.ts';
 
@@ -103,8 +104,8 @@ test('what version N + 1 adds is kept through a change and written back', () => 
   assert(broker && topic && deleted && suspicion?.accusations[0]);
   broker['rack'] = 'r1';
   Object.assign(topic, { newOfTopic: 1 });
-  topic.assignments[0]?.push(null, null, { weight: 3 });
-  topic.assignments[1]?.push(2, hexId('5', 2), 'x');
+  topic.assignments[0]?.push(null, null, 1, { weight: 3 });
+  topic.assignments[1]?.push(2, hexId('5', 2), 0, 'x');
   topic.assignments[1]?.splice(0, 1, 1);
   deleted['since'] = 5;
   Object.assign(suspicion, { newOfSuspicion: true });
@@ -123,10 +124,29 @@ test('what version N + 1 adds is kept through a change and written back', () => 
 test('a reassigned group keeps what version N + 1 wrote into its assignment', () => {
   const json = jsonOf(withTopic(clusterOf('a', 'a'), 'orders', 1));
   const [topic] = json['topics'] as { assignments: unknown[][] }[];
-  topic?.assignments[0]?.push(null, null, 'new');
+  topic?.assignments[0]?.push(null, null, 1, 'new');
   const state = decodeClusterState(framed(JSON.stringify(json)), key);
   const moved = made(reassign(state, [{ topic: 'orders', partition: 0, to: 2 }]));
-  assert.deepEqual(jsonOf(moved)['topics'], [{ ...topic, assignments: [[2, 2, 1, hexId('5', 1), 'new']] }]);
+  assert.deepEqual(jsonOf(moved)['topics'], [
+    { ...topic, assignments: [[2, 2, 1, hexId('5', 1), 1, 'new']] },
+  ]);
+});
+
+test('that a group has a manifest is written in few bytes, and never forgotten', () => {
+  let state = withTopic(clusterOf('a', 'a'), 'orders', 1);
+  const group = `${hexId('a', 1)}-0`;
+  const assignments = (): unknown => (jsonOf(state)['topics'] as { assignments: unknown }[])[0]?.assignments;
+  assert.deepEqual(assignments(), [[1, 1]]);
+  const served = { broker: { id: 1, sid: hexId('5', 1) }, groups: [{ group, generation: 1 }] };
+  state = made(clearFrom(state, served));
+  assert.deepEqual(assignments(), [[1, 1, 1]]);
+  assert.equal(clearFrom(state, served), state);
+  state = made(reassign(state, [{ topic: 'orders', partition: 0, to: 2 }]));
+  assert.deepEqual(assignments(), [[2, 2, 1, hexId('5', 1), 1]]);
+  const decoded = decodeClusterState(framed(JSON.stringify(jsonOf(state))), key);
+  assert.equal(decoded.assignments.get(group)?.hasManifest, true);
+  state = made(setBrokerState(decoded, { id: 1, sid: hexId('5', 1), to: 'dead' }));
+  assert.deepEqual(assignments(), [[2, 2, 1]]);
 });
 
 test('foreign, truncated and future objects are told apart', () => {

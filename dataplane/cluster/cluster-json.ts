@@ -20,7 +20,8 @@ import { groupCountOf, groupId, maxPartitionsOfTopic } from './partition-groups.
  *     brokers: [{id, sid, address, listeners, zone, state, supportedFormat: [min, max]}…],
  *     topics: [{name, topicId, partitions, groups: [[firstPartition, count, groupSize]…], internal, configs, homeZone?,
  *               replicationFactor?, replicas?: {groupIndex: [broker…]},
- *               assignments: [[broker, generation, fromBroker?, fromSid?]…]}…],
+ *               assignments: [[broker, generation] | [broker, generation, hasManifest: 1] |
+ *                             [broker, generation, fromBroker | null, fromSid | null, hasManifest: 0 | 1]…]}…],
  *     deletedTopics: [{name, topicId, partitions, groups, assignments: [[…] | null…]}…],
  *     suspicions: [{id, sid, refutations, accusations: [{by, bySid, nonce, atMs}…]}…],
  *     placedBy, configs, applied: {sid: seq} }
@@ -205,9 +206,11 @@ function encodeAssignments(
   return Array.from({ length: groupCountOf(layout) }, (_, index) => {
     const assignment = assignments.get(groupId(layout.topicId, index));
     if (assignment === undefined) return null;
-    const { broker, generation, from, extra } = assignment;
-    if (extra !== undefined) return [broker, generation, from?.broker ?? null, from?.sid ?? null, ...extra];
-    return from === undefined ? [broker, generation] : [broker, generation, from.broker, from.sid];
+    const { broker, generation, from, hasManifest, extra } = assignment;
+    if (from === undefined && extra === undefined)
+      return hasManifest === true ? [broker, generation, 1] : [broker, generation];
+    const known = [broker, generation, from?.broker ?? null, from?.sid ?? null, hasManifest === true ? 1 : 0];
+    return [...known, ...(extra ?? [])];
   });
 }
 
@@ -232,10 +235,15 @@ function decodeAssignment(json: unknown): Assignment {
   const broker = integerOf(parts[0], '[0]', 0, maxBrokerId);
   const generation = integerOf(parts[1], '[1]', 1);
   if (parts.length === 2) return { broker, generation };
-  const extra = parts.length > 4 ? { extra: parts.slice(4) } : {};
-  if (parts[2] === null && parts[3] === null) return { broker, generation, ...extra };
+  const at = parts.length === 3 ? 2 : 4;
+  const hasManifest = parts.length !== 4 && integerOf(parts[at], `[${at}]`, 0, 1) === 1;
+  const rest = {
+    ...(hasManifest ? { hasManifest } : {}),
+    ...(parts.length > 5 ? { extra: parts.slice(5) } : {}),
+  };
+  if (parts.length === 3 || (parts[2] === null && parts[3] === null)) return { broker, generation, ...rest };
   const from = { broker: integerOf(parts[2], '[2]', 0, maxBrokerId), sid: textOf(parts[3], '[3]', hex32) };
-  return { broker, generation, from, ...extra };
+  return { broker, generation, from, ...rest };
 }
 
 function decodeSuspicion(json: unknown): [number, Suspicion] {

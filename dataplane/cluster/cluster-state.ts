@@ -96,6 +96,8 @@ export interface Assignment {
   readonly generation: number;
   /** Who hands over: present while its session lives and the new owner does not serve yet. */
   readonly from?: { readonly broker: number; readonly sid: string } | undefined;
+  /** An owner has served the group, so its manifest exists: where it is missing it was lost, not never written. */
+  readonly hasManifest?: true | undefined;
   /** What a newer format version appended. */
   readonly extra?: readonly unknown[] | undefined;
 }

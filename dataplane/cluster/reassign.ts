@@ -62,7 +62,7 @@ export function moveAway(
 }
 
 /**
- * The new owner serves: it is the leader from here on. Groups that have another owner or generation by now are left
+ * The new owner serves: it is the leader from here on, and the group has a manifest. Groups that have another owner or generation by now are left
  * alone.
  */
 export function clearFrom(
@@ -81,8 +81,8 @@ export function clearFrom(
     const assignment = assignments.get(group);
     if (assignment?.broker !== broker.id || assignment.generation !== generation) continue;
     const { from, ...kept } = assignment;
-    if (from === undefined) continue;
-    assignments.set(group, kept);
+    if (from === undefined && assignment.hasManifest === true) continue;
+    assignments.set(group, { ...kept, hasManifest: true });
     cleared += 1;
   }
   return cleared === 0 ? state : { ...state, assignments };

@@ -21,6 +21,8 @@ export interface AcquireRequest {
   readonly group: PartitionGroup;
   /** Generation of the assignment that makes this broker the owner. */
   readonly generation: number;
+  /** `meta/cluster` knows of an owner that has served the group. */
+  readonly hasManifest: boolean;
   readonly session: WalSession;
   readonly context: LogContext;
   /** As last seen. */
@@ -52,10 +54,13 @@ export type AcquireOutcome =
 export async function acquireGroup(request: AcquireRequest): Promise<AcquireOutcome> {
   const { context, session, group, generation } = request;
   const key = manifestKey(group.id);
+  let { hasManifest } = request;
   for (;;) {
     const found = await context.store.get(key, { signal: session.signal });
     const current = found.kind === 'found' ? decodeManifest(found.body, key) : undefined;
     const etag = found.kind === 'found' ? found.info.etag : 'absent';
+    if (current === undefined && hasManifest) throw manifestLost(request, key);
+    hasManifest ||= current !== undefined;
     if (current !== undefined) checkIdentity(current, request, key);
     if (current?.state === 'deleted') return { kind: 'deleted' };
     if (current !== undefined && current.assignmentGeneration > generation) return { kind: 'stale' };
@@ -120,6 +125,15 @@ function checkIdentity(manifest: Manifest, { group, topicId }: AcquireRequest, k
     'CORRUPT_LOG',
     `${key} describes group ${manifest.group} (topic ${manifest.topicId}, ${manifest.partitionCount} partitions from ` +
       `${manifest.firstPartition} on), but meta/cluster says ${group.id} (topic ${topicId}, ${group.count} from ${group.firstPartition} on)`,
+  );
+}
+
+/** A group is only ever new once: starting it at offset 0 again would hide all records that it has. */
+function manifestLost({ group, generation }: AcquireRequest, key: string): LogError {
+  return new LogError(
+    'CORRUPT_LOG',
+    `${key} is missing, but group ${group.id} has had owners before (it is at generation ${generation}): its records are ` +
+      `out of reach. Restore it from a copy of the bucket and run 'firn log verify', or delete the topic`,
   );
 }
 

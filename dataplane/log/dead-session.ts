@@ -9,6 +9,7 @@ import { LogFormatError } from './format/errors.ts';
 import { checkpointKey, parseCheckpointKey, slotKey, slotPrefix, trimKey } from './format/keys.ts';
 import { decodeTrim } from './format/trim.ts';
 import type { LogContext } from './log-context.ts';
+import { SlotRanges } from './slot-ranges.ts';
 import type { SlotContent } from './wal-reader.ts';
 
 export interface LocatedBlock {
@@ -39,8 +40,10 @@ export class DeadSession {
   #trimUnderWay: Promise<number> | undefined;
   #nextTrim: Promise<number> | undefined;
   #checkpoint: Promise<ReadonlyMap<number, DataSlot>> | undefined;
-  #loaded = { from: 0, to: 0 };
+  /** Slots whose blocks are in `#blocks`. */
+  readonly #loaded = new SlotRanges();
   #loading: Promise<unknown> = Promise.resolve();
+  /** By partition, in slot order. */
   readonly #blocks = new Map<string, LocatedBlock[]>();
 
   constructor(sid: string, context: LogContext, signal: AbortSignal) {
@@ -131,7 +134,7 @@ export class DeadSession {
 
   /**
    * The blocks of one partition in the slots of [from, to), in slot order. Every slot of the range must hold data and
-   * continue the one before; that is checked once per range, however many partitions ask.
+   * continue the one before; that is checked once per slot, however many groups ask, and whatever their ranges.
    */
   async blocks(
     topicId: string,
@@ -139,8 +142,7 @@ export class DeadSession {
     from: number,
     to: number,
   ): Promise<readonly LocatedBlock[]> {
-    if (from >= to) return [];
-    if (from < this.#loaded.from || to > this.#loaded.to) {
+    if (this.#loaded.gapFrom(from) < to) {
       const run = this.#loading.then(() => this.#load(from, to));
       this.#loading = run.catch(() => undefined);
       await run;
@@ -149,23 +151,51 @@ export class DeadSession {
     return all.filter(({ slot }) => slot.slot >= from && slot.slot < to);
   }
 
-  /** Loads the smallest range that covers what is loaded and [from, to) when they touch; else just [from, to). */
+  /** Loads what of [from, to) is not loaded yet. */
   async #load(from: number, to: number): Promise<void> {
-    const loaded = this.#loaded;
-    if (from >= loaded.from && to <= loaded.to) return;
-    const apart = from > loaded.to || to < loaded.from || loaded.from === loaded.to;
-    const range = apart ? { from, to } : { from: Math.min(from, loaded.from), to: Math.max(to, loaded.to) };
-    const slots = await this.#dataSlots(range.from, range.to);
-    this.#blocks.clear();
+    let start = this.#loaded.gapFrom(from);
+    while (start < to) {
+      const end = Math.min(to, this.#loaded.atLeast(start) ?? to);
+      const slots = await this.#dataSlots(start, end);
+      this.#checkChain([await this.#loadedSlot(start - 1), ...slots, await this.#loadedSlot(end)]);
+      this.#index(slots);
+      start = this.#loaded.gapFrom(end);
+    }
+  }
+
+  async #loadedSlot(slot: number): Promise<SlotContent | undefined> {
+    return this.#loaded.has(slot) ? this.#slot(slot) : undefined;
+  }
+
+  #index(slots: readonly DataSlot[]): void {
+    const unordered = new Set<LocatedBlock[]>();
     for (const slot of slots) {
+      this.#loaded.add(slot.slot);
       for (const entry of slot.index) {
         const key = `${entry.topicId}/${entry.partition}`;
         const list = this.#blocks.get(key);
-        if (list === undefined) this.#blocks.set(key, [{ slot, entry }]);
-        else list.push({ slot, entry });
+        if (list === undefined) {
+          this.#blocks.set(key, [{ slot, entry }]);
+          continue;
+        }
+        if ((list.at(-1)?.slot.slot ?? 0) > slot.slot) unordered.add(list);
+        list.push({ slot, entry });
       }
     }
-    this.#loaded = range;
+    // Stable: blocks of one slot keep their order.
+    for (const list of unordered) list.sort((a, b) => a.slot.slot - b.slot.slot);
+  }
+
+  #checkChain(slots: readonly (SlotContent | undefined)[]): void {
+    for (const [index, slot] of slots.entries()) {
+      const before = slots[index - 1];
+      if (slot?.kind !== 'data' || before?.kind !== 'data') continue;
+      if (before.footerHash === slot.previousFooterHash) continue;
+      throw new LogError(
+        'CORRUPT_LOG',
+        `${slotKey(this.sid, slot.slot)} does not continue slot ${before.slot} of its session; run 'firn log verify'`,
+      );
+    }
   }
 
   async #dataSlots(from: number, to: number): Promise<readonly DataSlot[]> {
@@ -180,13 +210,6 @@ export class DeadSession {
       for (const [index, content] of contents.entries()) {
         if (content.kind !== 'data')
           throw new LogError('CORRUPT_LOG', missing(slotKey(this.sid, start + index), content.kind, to));
-        const before = slots.at(-1);
-        if (before !== undefined && before.footerHash !== content.previousFooterHash) {
-          throw new LogError(
-            'CORRUPT_LOG',
-            `${slotKey(this.sid, content.slot)} does not continue slot ${before.slot} of its session; run 'firn log verify'`,
-          );
-        }
         slots.push(content);
       }
     }
@@ -203,12 +226,7 @@ export class DeadSession {
       const reads = Array.from({ length: width }, (_, index) => this.#slot(first + index));
       // In order: what lies above the hole is no part of the log, so it may even be damaged.
       for (const reading of reads) {
-        const content = await reading;
-        if (content.kind !== 'data') {
-          // What was not there when we looked must be looked at again next time.
-          for (let slot = next; slot < first + width; slot++) this.#slots.delete(slot);
-          return next;
-        }
+        if ((await reading).kind !== 'data') return next;
         next += 1;
       }
     }
@@ -270,6 +288,11 @@ export class DeadSession {
     }
   }
 
+  /**
+   * What a slot holds. Data is remembered as long as this object lives, because the slot may be gone by the next look: when
+   * an acquisition of the session lands late, a sweep may have found no run that needs the slot (see `sweep.ts`), and a
+   * group whose seal was found with it must still find it. What was not there is looked for again next time.
+   */
   #slot(slot: number): Promise<SlotContent> {
     const known = this.#slots.get(slot);
     if (known !== undefined) return known;

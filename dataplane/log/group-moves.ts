@@ -8,6 +8,7 @@ import { acquireGroup } from './acquire.ts';
 import { AcquirePauses } from './acquire-pauses.ts';
 import { DeadSession } from './dead-session.ts';
 import { LogError } from './errors.ts';
+import { parseGroupId } from './format/keys.ts';
 import type { LogContext } from './log-context.ts';
 import { deleteGroup, emptyDeletedGroup } from './orphans.ts';
 import type { OwnedGroup } from './owned-group.ts';
@@ -128,7 +129,8 @@ export class GroupMoves {
     if (this.#acquiring.has(group.id)) return;
     const owned = this.#groups.get(group.id);
     if (owned !== undefined) {
-      if (assignment.from !== undefined && owned.generation === assignment.generation)
+      const isKnown = assignment.from === undefined && assignment.hasManifest === true;
+      if (!isKnown && owned.generation === assignment.generation)
         this.#events.onServing(group.id, owned.generation);
       return;
     }
@@ -144,7 +146,7 @@ export class GroupMoves {
       for (let failures = 1; this.#session.live; failures++) {
         const known = this.#wanted;
         const assignment = known?.assignments.get(id);
-        if (assignment?.broker !== brokerId) return;
+        if (known === undefined || assignment?.broker !== brokerId) return;
         if (this.#draining) return;
         const outcome = await this.#acquireTurns
           .run(id, () =>
@@ -152,6 +154,8 @@ export class GroupMoves {
               topicId,
               group,
               generation: assignment.generation,
+              // Of a deleted topic nothing is lost any more.
+              hasManifest: assignment.hasManifest === true && !known.deletedTopics.has(topicId),
               session: this.#session,
               context: this.#context,
               knownCluster: () => this.#wanted,
@@ -208,12 +212,12 @@ export class GroupMoves {
     if (!this.#session.live) return;
     this.#groups.add(group, generation);
     this.#events.onServing(group.id, generation);
+    const wanted = this.#wanted;
+    if (wanted === undefined) return;
     // The assignment may have moved on while we were acquiring.
-    if (
-      this.#wanted !== undefined &&
-      this.#wanted.assignments.get(group.id)?.broker !== this.#context.broker.id
-    )
+    if (wanted.assignments.get(group.id)?.broker !== this.#context.broker.id)
       inBackground(this.#release(group));
+    else if (wanted.deletedTopics.has(group.manifest.topicId)) inBackground(this.#delete(group));
   }
 
   async #release(group: OwnedGroup): Promise<void> {
@@ -306,6 +310,8 @@ function hasChanged({ state: before, ownerSid }: Standing, id: string, now: Clus
   const then = before?.assignments.get(id);
   const assignment = now.assignments.get(id);
   if (then?.generation !== assignment?.generation || then?.from?.sid !== assignment?.from?.sid) return true;
+  const topicId = parseGroupId(id)?.topicId ?? '';
+  if (before?.deletedTopics.has(topicId) !== now.deletedTopics.has(topicId)) return true;
   return (
     ownerSid !== undefined &&
     isDeadSid(now, ownerSid) &&

@@ -3,7 +3,7 @@ import { clearFrom, handOver } from '../cluster/reassign.ts';
 import { forgetGroups } from '../cluster/topic-changes.ts';
 
 /**
- * Tells `meta/cluster` what this broker serves now, which ends hand-overs; what it has released, so that the next owner
+ * Tells `meta/cluster` what this broker serves now, which ends hand-overs and says for good that the group has a manifest; what it has released, so that the next owner
  * learns of it there instead of asking for the manifest of each group again and again; and which groups of deleted topics
  * are empty. One change at a time takes all that has come together meanwhile. What fails is reported again by whoever found it out
  * (`GroupMoves` looks at every round of housekeeping).
@@ -68,10 +68,11 @@ export class ServingReport {
         this.#deleted.clear();
         const broker = this.#broker();
         if (broker === undefined) return;
-        const from = (group: string): string | undefined =>
-          this.#cluster.current?.assignments.get(group)?.from?.sid;
+        const assignments = this.#cluster.current?.assignments;
+        const from = (group: string): string | undefined => assignments?.get(group)?.from?.sid;
+        const isNew = (group: string): boolean => assignments?.get(group)?.hasManifest !== true;
         const signal = this.#signal;
-        const served = serving.filter(({ group }) => from(group) !== undefined);
+        const served = serving.filter(({ group }) => from(group) !== undefined || isNew(group));
         if (served.length > 0)
           await this.#cluster.change((state) => clearFrom(state, { broker, groups: served }), { signal });
         const gone = released.filter(({ group }) => from(group) === broker.sid);

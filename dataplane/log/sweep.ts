@@ -5,7 +5,8 @@ import { forEachLimited } from '../runtime/concurrency.ts';
 import { crc32c } from '../store/crc32c.ts';
 import { listAll } from '../store/list-all.ts';
 import type { DeadSession } from './dead-session.ts';
-import { manifestKey, parseSessionKey, sessionsPrefix } from './format/keys.ts';
+import { LogError } from './errors.ts';
+import { manifestKey, parseGroupId, parseSessionKey, sessionsPrefix } from './format/keys.ts';
 import { decodeManifest } from './format/manifest.ts';
 import type { LogContext } from './log-context.ts';
 import { listRemains } from './session-remains.ts';
@@ -157,7 +158,14 @@ export class Sweeper {
     await forEachLimited(groups, MANIFESTS_AT_A_TIME, async ({ id }) => {
       const key = manifestKey(id);
       const found = await this.#context.store.get(key, { signal });
-      if (found.kind !== 'found') return;
+      if (found.kind !== 'found') {
+        const isDeleted = state.deletedTopics.has(parseGroupId(id)?.topicId ?? '');
+        if (isDeleted || state.assignments.get(id)?.hasManifest !== true) return;
+        throw new LogError(
+          'CORRUPT_LOG',
+          `${key} is missing, so it is not known which slots it needs; nothing is swept until it is restored`,
+        );
+      }
       const manifest = decodeManifest(found.body, key);
       for (const { see } of surveys) see(manifest, found.info.etag);
     });

@@ -13,6 +13,7 @@ export interface DeclaredGroup extends PartitionGroup {
   readonly isDeleted: boolean;
   /** Of its assignment; `undefined`: it has none any more (its topic is being forgotten). */
   readonly generation: number | undefined;
+  readonly hasManifest: boolean;
 }
 
 /** `meta/cluster` as last read. Without one (missing, damaged) nothing is known: no session is live, no group declared. */
@@ -44,19 +45,27 @@ export class ClusterView {
     const groups = new Map<string, DeclaredGroup>();
     for (const [topicName, topic] of state.topics) {
       for (const group of groupsOf(topic)) {
-        const generation = state.assignments.get(group.id)?.generation;
-        groups.set(group.id, { ...group, topicId: topic.topicId, topicName, isDeleted: false, generation });
+        const { generation, hasManifest = false } = state.assignments.get(group.id) ?? {};
+        groups.set(group.id, {
+          ...group,
+          topicId: topic.topicId,
+          topicName,
+          isDeleted: false,
+          generation,
+          hasManifest,
+        });
       }
     }
     for (const topic of state.deletedTopics.values()) {
       for (const group of groupsOf(topic)) {
-        const generation = state.assignments.get(group.id)?.generation;
+        const { generation, hasManifest = false } = state.assignments.get(group.id) ?? {};
         groups.set(group.id, {
           ...group,
           topicId: topic.topicId,
           topicName: topic.name,
           isDeleted: true,
           generation,
+          hasManifest,
         });
       }
     }

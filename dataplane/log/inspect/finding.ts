@@ -32,8 +32,8 @@ export const findingCodes = {
   MANIFEST_MISSING: {
     severity: 'error',
     meaning:
-      'all records of this partition group are out of reach, and a broker that acquires it starts it empty',
-    advice: 'stop all brokers before one does; restore the manifest from the newest copy of the bucket',
+      'all records of this partition group are out of reach; brokers refuse to serve it, unless meta/cluster does not know yet that it has been served: then one starts it empty',
+    advice: 'restore the manifest from the newest copy of the bucket, with all brokers stopped',
   },
   MANIFEST_MISPLACED: {
     severity: 'error',

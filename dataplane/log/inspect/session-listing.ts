@@ -1,7 +1,7 @@
 import { parseKey, slotPrefix, trimKey } from '../format/keys.ts';
 import { decodeTrim } from '../format/trim.ts';
 import type { ObjectReader, Read } from './object-reader.ts';
-import { SlotRanges } from './slot-ranges.ts';
+import { SlotRanges } from '../slot-ranges.ts';
 
 /** What lies below a session's WAL prefix, by one LIST. */
 export interface SessionListing {

@@ -3,7 +3,7 @@ import { slotKey } from '../format/keys.ts';
 import { inOrder } from '../../runtime/concurrency.ts';
 import { readContainer } from './container-reader.ts';
 import type { ObjectReader, Read } from './object-reader.ts';
-import type { SlotRanges } from './slot-ranges.ts';
+import type { SlotRanges } from '../slot-ranges.ts';
 
 /** Slots whose indexes are read ahead. */
 const readAhead = 16;

@@ -1,7 +1,7 @@
 import { parseKey } from '../format/keys.ts';
 import type { ParsedKey } from '../format/keys.ts';
 import type { ObjectReader } from './object-reader.ts';
-import { SlotRanges } from './slot-ranges.ts';
+import { SlotRanges } from '../slot-ranges.ts';
 
 export interface SurveyedSession {
   hasRecord: boolean;

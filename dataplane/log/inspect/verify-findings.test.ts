@@ -156,8 +156,22 @@ const cases: readonly Case[] = [
     damage: (bucket) => {
       bucket.delete(manifestKey(narrowGroup));
       for (const key of bucket.keys.filter((key) => key.includes(narrowGroup))) bucket.delete(key);
+      // As when nobody had come to tell meta/cluster that the group was served.
+      changeCluster(bucket, (state) => {
+        const { hasManifest: _told, ...untold } = state.assignments.get(narrowGroup) ?? assert.fail();
+        return { ...state, assignments: new Map(state.assignments).set(narrowGroup, untold) };
+      });
     },
     finds: [['MANIFEST_MISSING', manifestKey(narrowGroup), /wal\/.* holds records/]],
+  },
+  {
+    name: 'nothing is left of a group that has been served',
+    damage: (bucket) => {
+      for (const key of bucket.keys.filter((key) => key.includes(narrowGroup))) bucket.delete(key);
+    },
+    finds: [
+      ['MANIFEST_MISSING', manifestKey(narrowGroup), /meta\/cluster says that the group has been served/],
+    ],
   },
   {
     name: 'the cluster state has another layout of a topic',

@@ -188,6 +188,15 @@ class Verification {
           key,
           'it was deleted while this check was running; firn never deletes a manifest',
         );
+      } else if (
+        cluster.groups.get(id)?.isDeleted === false &&
+        cluster.groups.get(id)?.hasManifest === true
+      ) {
+        findings.add(
+          'MANIFEST_MISSING',
+          key,
+          'it does not exist, but meta/cluster says that the group has been served',
+        );
       } else if (cluster.groups.get(id)?.isDeleted === false) {
         this.#unborn.add(id);
       }
