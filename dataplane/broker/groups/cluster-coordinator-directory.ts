@@ -85,10 +85,11 @@ export class ClusterCoordinatorDirectory implements CoordinatorDirectory {
  */
 export function topicsViewOf(state: ClusterState): TopicsView {
   return new StaticTopicsView(
-    Array.from(state.topics, ([name, { topicId, partitions, homeZone }]) => ({
+    Array.from(state.topics, ([name, { topicId, partitions, homeZone, internal }]) => ({
       name,
       topicId,
       partitions,
+      isInternal: internal,
       ...(homeZone === undefined ? {} : { racks: homeRacks(partitions, homeZone) }),
     })),
   );

@@ -238,7 +238,9 @@ export class ClassicClient {
   }
 
   /** `assignments` by member id, for the leader. */
-  async sync(assignments: Readonly<Record<string, string>> = {}): Promise<ResponseOf<typeof syncGroup>> {
+  async sync(
+    assignments: Readonly<Record<string, string | Uint8Array>> = {},
+  ): Promise<ResponseOf<typeof syncGroup>> {
     return this.#world.call(
       syncGroup,
       this.#handlers.syncGroup,
@@ -251,7 +253,7 @@ export class ClassicClient {
         protocolName: this.protocolNames[0] ?? '',
         assignments: Object.entries(assignments).map(([memberId, assignment]) => ({
           memberId,
-          assignment: Buffer.from(assignment),
+          assignment: typeof assignment === 'string' ? Buffer.from(assignment) : assignment,
         })),
       },
       this.#version(this.versions.other),

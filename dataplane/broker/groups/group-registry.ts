@@ -1,7 +1,8 @@
 import { ClassicGroup } from './classic/classic-group.ts';
+import type { ConsumerGroup } from './consumer/consumer-group.ts';
 import { GroupError } from './errors.ts';
 
-export type Group = ClassicGroup;
+export type Group = ClassicGroup | ConsumerGroup;
 
 /** The groups of one partition by id. */
 export class GroupRegistry {

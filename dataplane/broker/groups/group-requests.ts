@@ -10,9 +10,16 @@ import { unknownMember } from './classic/classic-group.ts';
 import { ClassicRebalance } from './classic/classic-rebalance.ts';
 import { ClassicRequests } from './classic/classic-requests.ts';
 import type { MemberLeft } from './classic/classic-requests.ts';
+import { ClassicMembers } from './consumer/classic-members.ts';
+import { ConsumerAssignment } from './consumer/consumer-assignment.ts';
+import { ConsumerHeartbeat } from './consumer/consumer-heartbeat.ts';
+import type { HeartbeatAnswer, HeartbeatArguments } from './consumer/consumer-heartbeat.ts';
+import { ConsumerMembership } from './consumer/consumer-membership.ts';
+import { ConsumerRecords } from './consumer/consumer-records.ts';
+import { GroupMigration } from './consumer/group-migration.ts';
 import { GroupError } from './errors.ts';
 import type { Group } from './group-registry.ts';
-import { OffsetCommits } from './offsets/offset-commit.ts';
+import { OffsetCommits, requireFetcher } from './offsets/offset-commit.ts';
 import type { CommitAnswer, OffsetCommit } from './offsets/offset-commit.ts';
 import { OffsetRemoval, requireGroup } from './offsets/offset-removal.ts';
 import type { Operation, Waiter } from './operation.ts';
@@ -25,41 +32,104 @@ export class GroupRequests {
   readonly #rebalance: ClassicRebalance;
   readonly #join: ClassicJoin;
   readonly #classic: ClassicRequests;
+  readonly #records: ConsumerRecords;
+  readonly #assignment: ConsumerAssignment;
+  readonly #membership: ConsumerMembership;
+  readonly #consumer: ConsumerHeartbeat;
+  readonly #classicMembers: ClassicMembers;
   readonly #commits: OffsetCommits;
   readonly #offsets: OffsetRemoval;
 
   constructor(context: ShardContext) {
     this.#context = context;
-    this.#rebalance = new ClassicRebalance(context);
-    this.#join = new ClassicJoin(context, this.#rebalance);
-    this.#classic = new ClassicRequests(this.#rebalance, () => context.runtime.wallMs());
-    this.#commits = new OffsetCommits(context, this.#rebalance);
+    const rebalance = new ClassicRebalance(context);
+    this.#rebalance = rebalance;
+    this.#join = new ClassicJoin(context, rebalance);
+    this.#classic = new ClassicRequests(rebalance, () => context.runtime.wallMs());
+    const records = new ConsumerRecords(context);
+    this.#records = records;
+    const assignment = new ConsumerAssignment(context, records);
+    this.#assignment = assignment;
+    const migration = new GroupMigration({ context, records, rebalance, membership: () => this.#membership });
+    const membership = new ConsumerMembership({
+      context,
+      records,
+      assignment,
+      downgrade: (operation, group) => migration.downgradeIfClassic(operation, group),
+    });
+    this.#membership = membership;
+    const heartbeat = new ConsumerHeartbeat({ context, records, assignment, membership, migration });
+    this.#consumer = heartbeat;
+    this.#classicMembers = new ClassicMembers({
+      context,
+      records,
+      assignment,
+      membership,
+      heartbeat,
+      migration,
+    });
+    this.#commits = new OffsetCommits(context, rebalance);
     this.#offsets = new OffsetRemoval(context);
   }
 
   /** The state has been read from the log: members have to report from now on. */
   resume(): void {
-    for (const group of this.#context.groups.all()) this.#rebalance.resume(group);
+    for (const group of this.#context.groups.all()) {
+      if (group.type === 'classic') this.#rebalance.resume(group);
+      else this.#membership.resume(group);
+    }
   }
 
   join(operation: Operation, join: JoinArguments, waiter: Waiter<JoinAnswer>): void {
-    this.#join.join(operation, this.#context.groups.get(join.request.groupId), join, waiter);
+    const group = this.#context.groups.get(join.request.groupId);
+    if (group?.type !== 'consumer') {
+      this.#join.join(operation, group, join, waiter);
+      return;
+    }
+    if (!group.isEmpty) {
+      this.#classicMembers.join(operation, group, join, waiter);
+      return;
+    }
+    // Nobody is left of those who spoke the consumer protocol.
+    if (join.request.memberId === '') this.#records.removeGroup(operation, group);
+    this.#join.join(operation, undefined, join, waiter);
   }
 
   sync(operation: Operation, request: SyncGroupRequest, waiter: Waiter<SyncAnswer>): void {
-    this.#classic.sync(operation, this.#joined(request.groupId), request, waiter);
+    const group = this.#joined(request.groupId);
+    if (group.type === 'classic') this.#classic.sync(operation, group, request, waiter);
+    else this.#classicMembers.sync(operation, group, request, waiter);
   }
 
   heartbeat(request: HeartbeatRequest): KafkaErrorName {
-    return this.#classic.heartbeat(this.#joined(request.groupId), request);
+    const group = this.#joined(request.groupId);
+    if (group.type === 'classic') return this.#classic.heartbeat(group, request);
+    return this.#classicMembers.heartbeat(group, request);
   }
 
   leave(operation: Operation, request: LeaveGroupRequest): MemberLeft[] {
-    return this.#classic.leave(operation, this.#joined(request.groupId), request);
+    const group = this.#joined(request.groupId);
+    if (group.type === 'classic') return this.#classic.leave(operation, group, request);
+    return this.#classicMembers.leave(operation, group, request);
+  }
+
+  consumerHeartbeat(operation: Operation, heartbeat: HeartbeatArguments): HeartbeatAnswer {
+    return this.#consumer.heartbeat(operation, heartbeat);
+  }
+
+  /** The name of the assignor that a group of the consumer protocol uses now. */
+  assignorOf(group: Group): string {
+    return group.type === 'consumer' ? this.#assignment.assignorOf(group) : '';
   }
 
   commit(operation: Operation, commit: OffsetCommit): CommitAnswer {
     return this.#commits.commit(operation, commit);
+  }
+
+  /** OffsetFetch v9+: who says which member it is has to be one. @throws GroupError UNKNOWN_MEMBER_ID, STALE_MEMBER_EPOCH, ILLEGAL_GENERATION */
+  checkFetch(groupId: string, memberId: string | null, memberEpoch: number): void {
+    const group = this.#context.groups.get(groupId);
+    if (group?.type === 'consumer') requireFetcher(group, memberId, memberEpoch);
   }
 
   deleteOffsets(operation: Operation, request: OffsetDeleteRequest): number[][] {
@@ -84,7 +154,8 @@ export class GroupRequests {
     const group = this.#context.groups.get(groupId);
     if (group === undefined) return;
     const nothingLeft = this.#offsets.expire(operation, group);
-    if (nothingLeft && group.isEmpty && group.pendingMembers.size === 0) this.#remove(operation, group);
+    const isAwaited = group.type === 'classic' && group.pendingMembers.size > 0;
+    if (nothingLeft && group.isEmpty && !isAwaited) this.#remove(operation, group);
   }
 
   topicsDeleted(
@@ -96,6 +167,10 @@ export class GroupRequests {
   }
 
   #remove(operation: Operation, group: Group): void {
+    if (group.type === 'consumer') {
+      this.#records.removeGroup(operation, group);
+      return;
+    }
     this.#rebalance.forget(group);
     applyRecord(this.#context, operation, {
       id: 'groupMetadata',

@@ -1,5 +1,6 @@
 import type { CoordinatorDirectory } from './coordinator-directory.ts';
 import type { GroupCoordinator } from './group-coordinator.ts';
+import { ConsumerGroupHandlers } from './handlers/consumer-group-handlers.ts';
 import { FindCoordinatorHandler } from './handlers/find-coordinator-handler.ts';
 import { GroupAdminHandlers } from './handlers/group-admin-handlers.ts';
 import { MembershipHandlers } from './handlers/membership-handlers.ts';
@@ -17,6 +18,7 @@ export function groupHandlers(environment: {
   const { coordinator, directory, onProblem } = environment;
   const find = new FindCoordinatorHandler(directory, onProblem);
   const membership = new MembershipHandlers(coordinator);
+  const consumer = new ConsumerGroupHandlers(coordinator);
   const offsets = new OffsetHandlers(coordinator);
   const admin = new GroupAdminHandlers(coordinator);
   return {
@@ -25,6 +27,8 @@ export function groupHandlers(environment: {
     syncGroup: membership.syncGroup.bind(membership),
     heartbeat: membership.heartbeat.bind(membership),
     leaveGroup: membership.leaveGroup.bind(membership),
+    consumerGroupHeartbeat: consumer.consumerGroupHeartbeat.bind(consumer),
+    consumerGroupDescribe: consumer.consumerGroupDescribe.bind(consumer),
     offsetCommit: offsets.offsetCommit.bind(offsets),
     offsetFetch: offsets.offsetFetch.bind(offsets),
     offsetDelete: offsets.offsetDelete.bind(offsets),

@@ -1,4 +1,5 @@
 import { ClassicGroup } from './classic/classic-group.ts';
+import { ConsumerGroup } from './consumer/consumer-group.ts';
 import type { GroupRecord, RecordKey, RecordValue } from './group-record.ts';
 import type { Operation } from './operation.ts';
 import type { ShardContext } from './shard-context.ts';
@@ -25,13 +26,41 @@ export function replayRecord(state: State, record: GroupRecord): void {
       replayClassicGroup(state, record.key, record.value);
       return;
     case 'consumerGroupMetadata':
+      if (record.value !== null) consumerGroup(state, record)?.replayGroup(record.value);
+      else if (state.groups.get(record.key.groupId)?.type === 'consumer')
+        state.groups.delete(record.key.groupId);
+      return;
     case 'consumerGroupMemberMetadata':
+      consumerGroup(state, record)?.replayMember(record.key.memberId, record.value);
+      return;
     case 'consumerGroupTargetAssignmentMetadata':
+      consumerGroup(state, record)?.replayAssignmentEpoch(record.value);
+      return;
     case 'consumerGroupTargetAssignmentMember':
+      consumerGroup(state, record)?.replayTarget(record.key.memberId, record.value);
+      return;
     case 'consumerGroupCurrentMemberAssignment':
+      consumerGroup(state, record)?.replayCurrent(record.key.memberId, record.value);
+      return;
     case 'consumerGroupRegularExpression':
+      consumerGroup(state, record)?.replayRegex(record.key.regularExpression, record.value);
       return;
   }
+}
+
+/** The group of a record; a value makes one that is not there, a tombstone does not. */
+function consumerGroup(
+  { groups }: State,
+  { key, value }: { readonly key: { readonly groupId: string }; readonly value: object | null },
+): ConsumerGroup | undefined {
+  const { groupId } = key;
+  const known = groups.get(groupId);
+  if (known?.type === 'consumer') return known;
+  if (value === null) return undefined;
+  // A classic group in its place held nothing but offsets, which are kept elsewhere: else a tombstone would have come first.
+  const group = new ConsumerGroup(groupId);
+  groups.set(group);
+  return group;
 }
 
 function replayOffset(
@@ -60,6 +89,6 @@ function replayClassicGroup(
   { group }: RecordKey<'groupMetadata'>,
   value: RecordValue<'groupMetadata'> | null,
 ): void {
-  if (value === null) groups.delete(group);
-  else groups.set(ClassicGroup.fromRecordValue(group, value));
+  if (value !== null) groups.set(ClassicGroup.fromRecordValue(group, value));
+  else if (groups.get(group)?.type === 'classic') groups.delete(group);
 }

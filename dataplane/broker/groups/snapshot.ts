@@ -1,5 +1,8 @@
 import { buildBatch } from '../../protocol/record-batch-builder.ts';
 import type { RecordInput } from '../../protocol/record-encoder.ts';
+import type { ConsumerGroup } from './consumer/consumer-group.ts';
+import { toAssignmentValue, toMetadataValue } from './consumer/consumer-member.ts';
+import { toPartitionLists } from './consumer/topic-partitions.ts';
 import { encodeGroupRecord } from './group-record.ts';
 import type { GroupRecord } from './group-record.ts';
 import type { ShardContext } from './shard-context.ts';
@@ -48,9 +51,9 @@ export function* liveRecords({
   offsets,
 }: Pick<ShardContext, 'groups' | 'offsets'>): Generator<GroupRecord> {
   for (const group of groups.all()) {
-    const { persisted } = group;
-    if (persisted !== undefined)
-      yield { id: 'groupMetadata', key: { group: group.groupId }, value: persisted };
+    if (group.type === 'consumer') yield* consumerRecords(group);
+    else if (group.persisted !== undefined)
+      yield { id: 'groupMetadata', key: { group: group.groupId }, value: group.persisted };
   }
   for (const groupId of offsets.groupIds()) {
     for (const [topic, partitions] of offsets.ofGroup(groupId) ?? []) {
@@ -70,6 +73,36 @@ export function* liveRecords({
       }
     }
   }
+}
+
+function* consumerRecords(group: ConsumerGroup): Generator<GroupRecord> {
+  const { groupId } = group;
+  for (const [memberId, member] of group.members) {
+    const key = { groupId, memberId };
+    yield { id: 'consumerGroupMemberMetadata', key, value: toMetadataValue(member) };
+    yield { id: 'consumerGroupCurrentMemberAssignment', key, value: toAssignmentValue(member) };
+  }
+  for (const [regularExpression, { topics, resolvedAtMs }] of group.regexes) {
+    yield {
+      id: 'consumerGroupRegularExpression',
+      key: { groupId, regularExpression },
+      value: { topics: [...topics].sort(), version: 0, timestamp: resolvedAtMs },
+    };
+  }
+  const { epoch, metadataHash, assignmentEpoch } = group;
+  yield { id: 'consumerGroupMetadata', key: { groupId }, value: { epoch, metadataHash } };
+  for (const [memberId, target] of group.targets) {
+    yield {
+      id: 'consumerGroupTargetAssignmentMember',
+      key: { groupId, memberId },
+      value: { topicPartitions: toPartitionLists(target) },
+    };
+  }
+  yield {
+    id: 'consumerGroupTargetAssignmentMetadata',
+    key: { groupId },
+    value: { assignmentEpoch, assignmentTimestamp: 0 },
+  };
 }
 
 /** The batches of one snapshot, marks included. */

@@ -6,6 +6,8 @@ export interface TopicView {
   readonly partitions: number;
   /** By partition: the racks (zones) from which it is read without crossing zones. Missing or empty: unknown. */
   readonly racks?: readonly (readonly string[])[] | undefined;
+  /** Only brokers write it. */
+  readonly isInternal?: boolean | undefined;
 }
 
 /** The topics of the cluster at one moment. Never changed in place: a new one comes with every change. */

@@ -16,7 +16,7 @@ export interface JoinArguments {
 }
 
 /** From this version of JoinGroup on a dynamic member joins twice: without an id to get one, then with it (KIP-394). */
-const requiresKnownMemberIdFrom = 4;
+export const requiresKnownMemberIdFrom = 4;
 /** From this version on a leader can be told not to assign (KIP-814). */
 const skipsAssignmentFrom = 9;
 
@@ -227,11 +227,11 @@ function update(member: ClassicMember, request: JoinGroupRequest): void {
 }
 
 /** JoinGroup v0 has no rebalance timeout. */
-function rebalanceTimeoutOf({ rebalanceTimeoutMs, sessionTimeoutMs }: JoinGroupRequest): number {
+export function rebalanceTimeoutOf({ rebalanceTimeoutMs, sessionTimeoutMs }: JoinGroupRequest): number {
   return rebalanceTimeoutMs < 0 ? sessionTimeoutMs : rebalanceTimeoutMs;
 }
 
 /** The request's bytes are views of a frame that is not kept. */
-function ownProtocols({ protocols }: JoinGroupRequest): ClassicProtocol[] {
+export function ownProtocols({ protocols }: JoinGroupRequest): ClassicProtocol[] {
   return protocols.map(({ name, metadata }) => ({ name, metadata: Uint8Array.from(metadata) }));
 }

@@ -106,7 +106,7 @@ export class OffsetHandlers {
   }
 
   async #fetch(request: FetchGroup, apiVersion: number): Promise<FetchedGroup> {
-    const { groupId, topics } = request;
+    const { groupId, memberId, memberEpoch, topics } = request;
     const { view } = this.#coordinator;
     const named = topics?.map((topic) => ({ topic, ...resolveFetched(view, topic, apiVersion) }));
     const wanted = named?.flatMap(({ topic, name, topicId }) =>
@@ -114,7 +114,10 @@ export class OffsetHandlers {
     );
     try {
       const shard = this.#coordinator.shardOf(groupId);
-      const fetched = await shard.read(groupId, (state) => fetchOffsets(state, groupId, wanted ?? null));
+      const fetched = await shard.read(groupId, (state) => {
+        state.requests.checkFetch(groupId, memberId, memberEpoch);
+        return fetchOffsets(state, groupId, wanted ?? null);
+      });
       if (named === undefined)
         return { groupId, topics: allTopics(fetched, view, apiVersion), errorCode: errorCode.NONE };
       let next = 0;

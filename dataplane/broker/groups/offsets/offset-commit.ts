@@ -4,6 +4,8 @@ import { requireGeneration } from '../classic/classic-requests.ts';
 import { unknownMember } from '../classic/classic-group.ts';
 import type { ClassicGroup } from '../classic/classic-group.ts';
 import type { ClassicRebalance } from '../classic/classic-rebalance.ts';
+import type { ConsumerGroup } from '../consumer/consumer-group.ts';
+import type { ConsumerMember } from '../consumer/consumer-member.ts';
 import { GroupError } from '../errors.ts';
 import type { Group } from '../group-registry.ts';
 import type { Operation } from '../operation.ts';
@@ -43,9 +45,11 @@ export class OffsetCommits {
   commit(operation: Operation, { request, apiVersion, topics }: OffsetCommit): CommitAnswer {
     const { groupId, memberId } = request;
     const group = this.#group(request, apiVersion);
-    requireCommitter(group, request);
-    const member = group.members.get(memberId);
-    if (member !== undefined) this.#rebalance.heartbeat(group, member);
+    if (group.type === 'classic') {
+      requireCommitter(group, request);
+      const member = group.members.get(memberId);
+      if (member !== undefined) this.#rebalance.heartbeat(group, member);
+    } else requireConsumerCommitter(group, { request, apiVersion, topics });
     const nowMs = this.#context.runtime.wallMs();
     const expireTimestampMs = request.retentionTimeMs < 0 ? -1 : nowMs + request.retentionTimeMs;
     return topics.map(({ name, topicId, partitions }) =>
@@ -129,4 +133,47 @@ function requireCommitter(
       `group ${group.groupId} is rebalancing: commit when it is over`,
     );
   }
+}
+
+/**
+ * A member that is behind may still commit for partitions that it had at its epoch and has had ever since (KIP-1251): its
+ * commit was under way when its epoch was raised.
+ *
+ * @throws GroupError
+ */
+function requireConsumerCommitter(group: ConsumerGroup, { request, apiVersion, topics }: OffsetCommit): void {
+  const { memberId, generationIdOrMemberEpoch: epoch } = request;
+  // Tools, and consumers that assign partitions themselves.
+  if (epoch < 0 && group.isEmpty) return;
+  const member = group.requireMember(memberId);
+  if (member.classic === null && apiVersion < knowsMemberEpochsFrom) {
+    throw new GroupError(
+      'UNSUPPORTED_VERSION',
+      `OffsetCommit version ${knowsMemberEpochsFrom} or above must be used by members using the consumer group protocol`,
+    );
+  }
+  if (epoch === member.memberEpoch) return;
+  if (member.classic !== null || epoch > member.memberEpoch) throw staleEpoch(member, epoch);
+  for (const { topicId, partitions } of topics) {
+    for (const { partitionIndex } of partitions) {
+      const assignedAt =
+        member.assigned.get(topicId ?? '')?.get(partitionIndex) ??
+        member.pendingRevocation.get(topicId ?? '')?.get(partitionIndex);
+      if (assignedAt === undefined || epoch < assignedAt) throw staleEpoch(member, epoch);
+    }
+  }
+}
+
+/** Without a member id it is a tool, or a client that does not say. @throws GroupError */
+export function requireFetcher(group: ConsumerGroup, memberId: string | null, memberEpoch: number): void {
+  if (memberId === null && memberEpoch < 0) return;
+  const member = group.requireMember(memberId ?? '');
+  if (memberEpoch !== member.memberEpoch) throw staleEpoch(member, memberEpoch);
+}
+
+function staleEpoch({ memberId, memberEpoch, classic }: ConsumerMember, received: number): GroupError {
+  return new GroupError(
+    classic === null ? 'STALE_MEMBER_EPOCH' : 'ILLEGAL_GENERATION',
+    `The received member epoch ${received} of ${memberId} does not match the expected member epoch ${memberEpoch}.`,
+  );
 }

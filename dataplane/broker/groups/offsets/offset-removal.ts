@@ -96,6 +96,8 @@ function expiryBasis(group: Group): ((offset: CommittedOffset) => number) | unde
   const sinceCommit = ({ commitTimestampMs }: CommittedOffset): number => commitTimestampMs;
   // Consumers that assign partitions themselves: nobody knows whether they live.
   if (group.protocolType === undefined) return sinceCommit;
+  // Whoever speaks the consumer protocol says what it subscribes to.
+  if (group.type === 'consumer') return sinceCommit;
   if (group.state === 'Empty') {
     // Since the last member left, or since somebody committed after that (a tool that resets offsets).
     const { stateSinceMs } = group;
