@@ -1,12 +1,12 @@
 import type { CompressionCodec } from './codec.ts';
 import { tooLarge } from './compression-error.ts';
+import { DecoderMemory, maxDecoderBytes } from './decoder-memory.ts';
 import { decompressLz4 } from './lz4-frame.ts';
-import { OutputBuffer } from './output-buffer.ts';
 import { decompressSnappy } from './snappy-stream.ts';
 import { decompressZlib, decompressZlibAsync } from './zlib-codec.ts';
 
-/** One a thread, so that batches are decoded into memory that is warm. */
-const scratch = new OutputBuffer();
+/** One a thread. */
+const memory = new DecoderMemory();
 
 /**
  * The data that `bytes` hold, as memory of its own; `bytes` itself for `none`.
@@ -19,8 +19,8 @@ const scratch = new OutputBuffer();
  */
 export function decompress(codec: CompressionCodec, bytes: Uint8Array, maxBytes: number): Uint8Array {
   if (codec === 'snappy' || codec === 'lz4') {
-    const data = Buffer.from(decodeToScratch(codec, asBuffer(bytes), maxBytes));
-    scratch.trim();
+    const data = Buffer.from(decodeBlocks(codec, asBuffer(bytes), maxBytes));
+    memory.trim();
     return data;
   }
   return decompressTransient(codec, bytes, maxBytes);
@@ -44,8 +44,8 @@ export function decompressTransient(
       return decompressZlib(codec, asBuffer(bytes), maxBytes);
     case 'snappy':
     case 'lz4': {
-      const data = decodeToScratch(codec, asBuffer(bytes), maxBytes);
-      scratch.trim();
+      const data = decodeBlocks(codec, asBuffer(bytes), maxBytes);
+      memory.trim();
       return data;
     }
   }
@@ -65,10 +65,11 @@ export async function decompressAsync(
     : decompress(codec, bytes, maxBytes);
 }
 
-function decodeToScratch(codec: 'snappy' | 'lz4', bytes: Buffer, maxBytes: number): Buffer {
-  const decode = codec === 'lz4' ? decompressLz4 : decompressSnappy;
-  const sizeBytes = decode(bytes, scratch, maxBytes);
-  return scratch.bytes.subarray(0, sizeBytes);
+function decodeBlocks(codec: 'snappy' | 'lz4', bytes: Buffer, maxBytes: number): Buffer {
+  // What the memory's addresses allow; no batch is near it.
+  const limit = Math.min(maxBytes, maxDecoderBytes - 2 * bytes.length);
+  const sizeBytes = (codec === 'lz4' ? decompressLz4 : decompressSnappy)(bytes, memory, limit);
+  return memory.data(sizeBytes);
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

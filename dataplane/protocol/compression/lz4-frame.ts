@@ -1,8 +1,7 @@
 import { lz4Compress } from '@platformatic/wasm-utils';
 import { CompressionError, tooLarge } from './compression-error.ts';
-import { decodeLz4Block, lz4BlockCorrupt, lz4BlockTooLarge } from './lz4-block.ts';
-import type { OutputBuffer } from './output-buffer.ts';
-import { viewOf } from './output-buffer.ts';
+import { blockCorrupt, blockTooLarge } from './block-decoders.ts';
+import type { DecoderMemory } from './decoder-memory.ts';
 import { xxhash32 } from './xxhash32.ts';
 
 const magic = 0x184d2204;
@@ -27,7 +26,7 @@ const ownBlockBytes = 64 * 1024;
 const endMark = Buffer.alloc(4);
 
 /**
- * Decodes one LZ4 frame into `output` and returns its size.
+ * Decodes one LZ4 frame in `memory` and returns the size of its data.
  *
  * ```
  * frame: magic u32 LE, FLG u8, BD u8, [contentSize u64 LE], headerChecksum u8,
@@ -38,9 +37,9 @@ const endMark = Buffer.alloc(4);
  * clients write (it is slow to compute here, and the batch's CRC covers the same bytes). Unlike Kafka it reads blocks
  * that depend on one another; see {@link lz4BlocksAreIndependent}.
  */
-export function decompressLz4(bytes: Buffer, output: OutputBuffer, maxBytes: number): number {
+export function decompressLz4(bytes: Buffer, memory: DecoderMemory, maxBytes: number): number {
   const header = readHeader(bytes);
-  const sourceView = viewOf(bytes);
+  memory.load(bytes);
   let position = header.end;
   let size = 0;
   for (;;) {
@@ -64,30 +63,20 @@ export function decompressLz4(bytes: Buffer, output: OutputBuffer, maxBytes: num
 
     const blockLimit = size + Math.min(header.maxBlockBytes, blockBytes * maxExpansion);
     const limit = Math.min(maxBytes, blockLimit);
-    output.reserve(limit, size);
+    memory.reserve(limit);
     if (isStored) {
       if (blockBytes > limit - size) throw tooLarge('lz4', maxBytes);
-      bytes.copy(output.bytes, size, position, end);
+      memory.copyStored(position, end, size);
       size += blockBytes;
     } else {
       const historyStart = header.blocksIndependent ? size : Math.max(0, size - windowBytes);
-      const decoded = decodeLz4Block(
-        bytes,
-        sourceView,
-        position,
-        end,
-        output.bytes,
-        output.view,
-        size,
-        limit,
-        historyStart,
-      );
-      if (decoded === lz4BlockTooLarge) {
+      const decoded = memory.decodeLz4(position, end, size, limit, historyStart);
+      if (decoded === blockTooLarge) {
         throw limit < blockLimit
           ? tooLarge('lz4', maxBytes)
           : corrupt('a block has more data than its frame says');
       }
-      if (decoded === lz4BlockCorrupt) throw corrupt('a block is damaged');
+      if (decoded === blockCorrupt) throw corrupt('a block is damaged');
       size = decoded;
     }
     position = end + (header.blockChecksum ? 4 : 0);

@@ -1,8 +1,6 @@
 import { snappyCompress } from '@platformatic/wasm-utils';
 import { CompressionError, tooLarge } from './compression-error.ts';
-import type { OutputBuffer } from './output-buffer.ts';
-import { viewOf } from './output-buffer.ts';
-import { decodeSnappyBlock } from './snappy-block.ts';
+import type { DecoderMemory } from './decoder-memory.ts';
 
 /** How snappy-java's streams begin, and with them those of Kafka's own clients. */
 const xerialMagic = Buffer.from('82534e4150505900', 'hex');
@@ -16,7 +14,7 @@ const ownChunkBytes = 32 * 1024;
 const maxExpansion = 22;
 
 /**
- * Decodes Kafka's two kinds of Snappy into `output` and returns the size:
+ * Decodes Kafka's two kinds of Snappy in `memory` and returns the size of the data:
  *
  * ```
  * xerial: 82 "SNAPPY" 00, version u32 BE, oldest version that can read it u32 BE, { chunkLength u32 BE, block }…
@@ -24,10 +22,10 @@ const maxExpansion = 22;
  * block:  size of the data varint, elements
  * ```
  */
-export function decompressSnappy(bytes: Buffer, output: OutputBuffer, maxBytes: number): number {
-  const sourceView = viewOf(bytes);
+export function decompressSnappy(bytes: Buffer, memory: DecoderMemory, maxBytes: number): number {
+  memory.load(bytes);
   if (!bytes.subarray(0, xerialMagic.length).equals(xerialMagic)) {
-    return decodeBlock(bytes, sourceView, 0, bytes.length, output, 0, maxBytes);
+    return decodeBlock(bytes, 0, bytes.length, memory, 0, maxBytes);
   }
   let position = readXerialHeader(bytes, 0);
   let size = 0;
@@ -41,7 +39,7 @@ export function decompressSnappy(bytes: Buffer, output: OutputBuffer, maxBytes: 
     position += 4;
     const end = position + chunkBytes;
     if (end > bytes.length) throw truncated('a chunk');
-    size = decodeBlock(bytes, sourceView, position, end, output, size, maxBytes);
+    size = decodeBlock(bytes, position, end, memory, size, maxBytes);
     position = end;
   }
   return size;
@@ -62,10 +60,9 @@ function readXerialHeader(bytes: Buffer, position: number): number {
 
 function decodeBlock(
   bytes: Buffer,
-  sourceView: DataView,
   start: number,
   end: number,
-  output: OutputBuffer,
+  memory: DecoderMemory,
   usedBytes: number,
   maxBytes: number,
 ): number {
@@ -83,17 +80,8 @@ function decodeBlock(
   }
   const limit = usedBytes + dataBytes;
   if (limit > maxBytes) throw tooLarge('snappy', maxBytes);
-  output.reserve(limit, usedBytes);
-  const decoded = decodeSnappyBlock(
-    bytes,
-    sourceView,
-    position,
-    end,
-    output.bytes,
-    output.view,
-    usedBytes,
-    limit,
-  );
+  memory.reserve(limit);
+  const decoded = memory.decodeSnappy(position, end, usedBytes, limit);
   if (decoded !== limit) throw corrupt('a block is damaged');
   return decoded;
 }
