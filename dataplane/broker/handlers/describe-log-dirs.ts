@@ -49,7 +49,10 @@ export function describeLogDirsHandler({ log, view, store }: Dependencies): Hand
         {
           errorCode: kafkaErrors.NONE.code,
           logDir: store,
-          topics: Array.from(described, ([name, partitions]) => ({ name, partitions })),
+          topics: Array.from(described, ([name, partitions]) => ({
+            name,
+            partitions: partitions.toSorted((a, b) => a.partitionIndex - b.partitionIndex),
+          })),
         },
       ],
     };
