@@ -3,7 +3,8 @@
  * version. Installing uses the ordinary clients of public registries (go, pip, mvn) and nothing else.
  */
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -22,6 +23,8 @@ export interface RealPart {
   /** Installs into `folder`, which exists and is empty. It is renamed afterwards. */
   install(folder: string): Promise<unknown>;
 }
+
+const goClientsSource = path.join(import.meta.dirname, '../clients/go');
 
 export const realParts = {
   versitygw: goPart('versitygw-v1.8.0', 'versitygw', 'github.com/versity/versitygw/cmd/versitygw@v1.8.0'),
@@ -63,6 +66,17 @@ export const realParts = {
         ],
         { transitive: true },
       ),
+  },
+  /** franz-go, with the program that tests it (`e2e/clients/go`). */
+  goClients: {
+    folder: `go-clients-${contentHash(goClientsSource)}`,
+    executable: 'suite',
+    toolchain: ['go', 'version'],
+    install: (folder) =>
+      run('go', ['build', '-trimpath', '-o', path.join(folder, 'suite'), '.'], {
+        cwd: goClientsSource,
+        maxBuffer: 64 * 1024 * 1024,
+      }),
   },
   /** librdkafka by its Python binding, and kafka-python. */
   pythonClients: {
@@ -154,6 +168,14 @@ export async function skipUnless(...names: readonly RealPartName[]): Promise<str
     }
   }
   return false;
+}
+
+/** Twelve hex characters that change with any file of the folder. */
+function contentHash(folder: string): string {
+  const hash = createHash('sha256');
+  for (const name of readdirSync(folder).toSorted())
+    hash.update(name).update(readFileSync(path.join(folder, name)));
+  return hash.digest('hex').slice(0, 12);
 }
 
 function goPart(folder: string, executable: string, module: string): RealPart {
