@@ -1,5 +1,7 @@
 import type { BrokerLog } from '../log/broker-log.ts';
 import { ProducerIdBlocks } from '../log/producer-id-blocks.ts';
+import { consumerGroupDescribe } from '../protocol/api/consumer-group-describe.ts';
+import { consumerGroupHeartbeat } from '../protocol/api/consumer-group-heartbeat.ts';
 import { deleteGroups } from '../protocol/api/delete-groups.ts';
 import { deleteRecords } from '../protocol/api/delete-records.ts';
 import { describeGroups } from '../protocol/api/describe-groups.ts';
@@ -103,6 +105,8 @@ function serveGroups(dispatcher: RequestDispatcher, environment: ApiEnvironment)
   dispatcher.serve(syncGroup, handlers.syncGroup);
   dispatcher.serve(heartbeat, handlers.heartbeat);
   dispatcher.serve(leaveGroup, handlers.leaveGroup);
+  dispatcher.serve(consumerGroupHeartbeat, handlers.consumerGroupHeartbeat);
+  dispatcher.serve(consumerGroupDescribe, handlers.consumerGroupDescribe);
   dispatcher.serve(offsetCommit, handlers.offsetCommit);
   dispatcher.serve(offsetFetch, handlers.offsetFetch);
   dispatcher.serve(offsetDelete, handlers.offsetDelete);

@@ -111,4 +111,32 @@ describe("Kafka's own command-line tools", { skip: await skipUnless('kafka') }, 
     assert.equal((await tool('kafka-console-consumer', rest)).trim(), 'c');
     assert.match(await tool('kafka-get-offsets', ['--topic', 'old', '--time', 'earliest']), /old:0:2/);
   });
+
+  it('consume in a group of the consumer protocol (KIP-848)', async () => {
+    await tool('kafka-topics', ['--create', '--topic', 'modern', '--partitions', '3']);
+    await tool('kafka-console-producer', ['--topic', 'modern'], 'a\nb\nc\n');
+    const out = await tool('kafka-console-consumer', [
+      '--topic',
+      'modern',
+      '--from-beginning',
+      '--max-messages',
+      '3',
+      '--group',
+      'modern-readers',
+      '--command-property',
+      'group.protocol=consumer',
+    ]);
+    assert.deepEqual(out.trim().split('\n').toSorted(), ['a', 'b', 'c']);
+    const described = await tool('kafka-consumer-groups', ['--describe', '--group', 'modern-readers']);
+    assert.match(described, /modern-readers\s+modern\s+\d/);
+    assert.match(await tool('kafka-consumer-groups', ['--list', '--type', 'consumer']), /^modern-readers$/m);
+  });
+
+  it('show the cluster', async () => {
+    assert.match(await tool('kafka-broker-api-versions', []), /ConsumerGroupHeartbeat\(68\): 0 to \d/);
+    assert.match(await tool('kafka-log-dirs', ['--describe']), /"logDirs"/);
+    assert.match(await tool('kafka-features', ['describe']), /group\.version/);
+    const groups = await tool('kafka-consumer-groups', ['--all-groups', '--describe', '--state']);
+    assert.match(groups, /modern-readers/);
+  });
 });
