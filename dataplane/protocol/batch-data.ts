@@ -5,7 +5,7 @@ import { batchAttributes, batchOverheadBytes, RecordBatchError, type BatchHeader
 
 /**
  * The records of a batch, decompressed, for a {@link RecordCursor}: views of `bytes` when the batch is not compressed, else
- * memory of their own. Synchronous, about 1 ms a MiB of data: use {@link batchDataAsync} for large gzip and Zstandard batches.
+ * memory of their own. Synchronous, as `decompress` is: {@link batchDataAsync} is for large gzip and Zstandard batches.
  *
  * @param bytes the batch starts at `position` and is all there
  * @param maxDataBytes the most data to accept

@@ -73,8 +73,15 @@ export function validateRecords(header: BatchHeader, records: Uint8Array, positi
 }
 
 /**
- * {@link validateRecords} for a batch as it came, compressed or not. Beyond the records that costs decompression: for a MiB of
- * data 0.4 ms (Zstandard), 0.6 (gzip), 0.8 (snappy, LZ4), all at once on this thread; `maxDataBytes` bounds it, whatever was sent.
+ * {@link validateRecords} for a batch as it came, compressed or not: all at once on this thread; `maxDataBytes` bounds what
+ * that costs, whatever was sent. Nanoseconds for a record of 1,000 bytes of JSON (`bench/records.bench.ts`), and what the
+ * LogValidator of Kafka 4.3.1 takes for the same batches on the same machine:
+ *
+ * ```
+ *        none  lz4  snappy  zstd  gzip
+ * Firn     18  138     133   390   540
+ * Kafka    24  180     524   345  1288
+ * ```
  *
  * @param bytes the batch starts at `position`; its header is sound (`parseBatches`)
  * @param maxDataBytes the most data to accept, decompressed

@@ -1,9 +1,8 @@
 import { assemble } from './wat-assembler.ts';
 
 /**
- * The blocks of LZ4 and Snappy, decoded by WebAssembly that is written here: 7 and 4 GiB/s on JSON, where JavaScript does
- * 1.2 and the decoders of our compressor's package 1.5 and 2.1. Theirs also trap on damaged blocks, and what such a call had
- * allocated is lost: 2,000 cut frames took a gigabyte. These allocate nothing and never trap.
+ * The blocks of LZ4 and Snappy, decoded by WebAssembly that is written here: 7 and 4 GiB/s on JSON, where JavaScript did
+ * 1.2 (docs/decisions/0006). They allocate nothing and never trap, whatever bytes they are given.
  *
  * Both work within one memory. They read `[s, end)` and write `[d, limit)`, and around 32 bytes beyond each, since bytes are
  * copied sixteen at a time: whoever lays out the memory leaves {@link slackBytes} after both. All comparisons are unsigned
@@ -184,9 +183,10 @@ declare const WebAssembly: {
   readonly Instance: new (module: object) => { readonly exports: object };
 };
 
-const compiled = new WebAssembly.Module(assemble(text));
+let compiled: object | undefined;
 
-/** With a memory of its own, of 64 KiB at first; it can grow and never shrinks. */
+/** With a memory of its own, of 64 KiB at first; it can grow and never shrinks. The first call takes 8 ms. */
 export function instantiateBlockDecoders(): BlockDecoders {
+  compiled ??= new WebAssembly.Module(assemble(text));
   return new WebAssembly.Instance(compiled).exports as BlockDecoders;
 }

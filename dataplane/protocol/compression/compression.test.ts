@@ -121,6 +121,21 @@ function holdsLimit(codec: CompressionCodec, bytes: Uint8Array, maxBytes: number
   }
 }
 
+test('damaged batches leave no memory behind', () => {
+  const data = Buffer.alloc(512 * 1024, 'some text that repeats');
+  const cut = realCodecs.map((codec) => [codec, compress(codec, data).subarray(0, -20)] as const);
+  const refuseAll = (times: number): void => {
+    for (let i = 0; i < times; i++) {
+      for (const [codec, bytes] of cut)
+        assert.throws(() => decompress(codec, bytes, noLimit), CompressionError);
+    }
+  };
+  refuseAll(20);
+  const before = process.memoryUsage().rss;
+  refuseAll(300);
+  assert.ok(process.memoryUsage().rss - before < 100 * 1024 * 1024);
+});
+
 test('codecs have the ids of the attribute bits', () => {
   for (const [id, codec] of compressionCodecs.entries()) {
     assert.equal(codecId(codec), id);

@@ -2,7 +2,7 @@ import { instantiateBlockDecoders, slackBytes, type BlockDecoders } from './bloc
 
 const pageBytes = 64 * 1024;
 /** A memory that has grown beyond this is given up after use. */
-const keptBytes = 8 * 1024 * 1024;
+const keptBytes = 16 * 1024 * 1024;
 /** Addresses stay below 2^31. */
 export const maxDecoderBytes = 2 ** 31 - pageBytes;
 

@@ -12,7 +12,7 @@ import assert from 'node:assert/strict';
  *     (local.get $y)))
  * ```
  *
- * Standard assemblers take the same text. Ours spares a dependency, a build step and a generated file; 2 ms at the start.
+ * Standard assemblers take the same text. Ours spares a dependency, a build step and a generated file.
  */
 export function assemble(text: string): Uint8Array<ArrayBuffer> {
   const module = parse(text);
