@@ -50,7 +50,7 @@ export class WireWriter {
   }
 
   unsignedVarint(value: number): void {
-    let position = this.reserve(5);
+    let position = this.reserve(longestVarint);
     const { bytes } = this;
     let rest = value;
     while (rest > 0x7f) {
@@ -96,7 +96,8 @@ export class WireWriter {
     const length = text.length;
     if (length > longestString) return false;
     // Most are shorter than 127 bytes: the length takes one byte. Otherwise the content is moved up.
-    const start = this.reserve(3 + 3 * length);
+    // Room for the longest varint as well: writing the length must not go on to another chunk.
+    const start = this.reserve(Math.max(longestVarint, 3 + 3 * length));
     const { bytes } = this;
     const end = this.#utf8(text, start + 1);
     const size = end - start - 1;
@@ -165,6 +166,8 @@ export function byteLengthOf(buffers: readonly Uint8Array[]): number {
 export const smallestPassedThrough = 512;
 
 const longestString = 32_767;
+/** Of 32 bits. */
+const longestVarint = 5;
 /** Above this V8's own encoder is faster than a loop over characters. */
 const longestPlainLoop = 48;
 /** A small message keeps the chunk alive that it shares with its neighbours. */
