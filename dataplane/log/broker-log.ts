@@ -7,7 +7,7 @@ import { inBackground } from '../runtime/in-background.ts';
 import type { Cancel, Runtime } from '../runtime/runtime.ts';
 import { untilAborted } from '../store/body.ts';
 import type { ObjectStore } from '../store/object-store.ts';
-import type { AppendOptions, AppendResult } from './append-admission.ts';
+import type { AppendOptions, AppendResult } from './append.ts';
 import { AppendBudget } from './append-budget.ts';
 import { LogError } from './errors.ts';
 import { formatVersion as ownFormatVersion } from './format/version.ts';
@@ -88,7 +88,11 @@ export class BrokerLog {
     this.#environment = environment;
     this.#runtime = environment.runtime;
     this.#options = { ...defaultLogOptions, ...environment.options };
-    this.budget = new AppendBudget(this.#options.maxUnflushedBytes);
+    this.budget = new AppendBudget({
+      bytes: this.#options.maxUnflushedBytes,
+      waitingBytes: this.#options.maxWaitingBytes,
+      waitingCount: this.#options.maxWaitingAppends,
+    });
     this.#hotCache = new HotCache(this.#options.hotCacheBytes);
     const { store, runtime, identity } = environment;
     this.context = {
@@ -354,16 +358,25 @@ export class BrokerLog {
     });
   }
 
+  /**
+   * Appends whole record batches to a partition; resolves when they are durable. Offsets are given in the order of the
+   * calls for a partition. The bytes belong to the log from the call on: it patches them in place and keeps them.
+   *
+   * Waits while {@link LogOptions.maxUnflushedBytes} are taken, or the group is being handed over; OVERLOADED when too
+   * many wait already. `signal` ends that waiting only: after a rejection with its reason nothing has been appended. Once
+   * admitted, an append is told its outcome whatever becomes of the signal; who must answer earlier stops listening.
+   */
   append(
     topicId: string,
     partition: number,
     bytes: Uint8Array,
     options?: AppendOptions,
+    signal?: AbortSignal,
   ): Promise<AppendResult> {
     const log = this.#log;
     if (log === undefined)
       return Promise.reject(new LogError('NOT_LEADER_OR_FOLLOWER', 'this broker has no session yet'));
-    return log.append(topicId, partition, bytes, options);
+    return log.append(topicId, partition, bytes, options, signal);
   }
 
   /**

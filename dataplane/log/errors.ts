@@ -22,6 +22,8 @@ export const logErrorCodes = {
   UNSUPPORTED_FORMAT: { retriable: false },
   /** This process's broker id now belongs to another process. */
   REPLACED: { retriable: false },
+  /** Too many appends wait already. Nothing has been appended: the client tries again after a while. */
+  OVERLOADED: { retriable: true },
   /** The session is being drained or has ended on purpose. */
   SHUTTING_DOWN: { retriable: true },
 } as const satisfies Record<string, { retriable: boolean }>;

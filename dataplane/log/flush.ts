@@ -149,7 +149,6 @@ async function writeSegment(
         partition: partition.partition,
         leaderEpoch,
         pieces,
-        batches: batchesOf(pieces),
       });
     }
   }

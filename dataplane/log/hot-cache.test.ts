@@ -3,11 +3,18 @@ import { test } from 'node:test';
 import type { BlockEntry } from './format/container.ts';
 import { emptyPartitionManifest } from './format/manifest.ts';
 import { HotCache } from './hot-cache.ts';
+import { defaultLogOptions } from './options.ts';
 import type { TailBlock } from './owned-partition.ts';
 import { OwnedPartition } from './owned-partition.ts';
 
 function partitionOf(partition: number): OwnedPartition {
-  return new OwnedPartition('a'.repeat(32), 1, emptyPartitionManifest(partition), undefined, 1e9);
+  return new OwnedPartition(
+    'a'.repeat(32),
+    1,
+    emptyPartitionManifest(partition),
+    undefined,
+    defaultLogOptions,
+  );
 }
 
 /** Writes a block of `sizeBytes` and ten records to the partition, and flushes it. */

@@ -3,51 +3,16 @@ import { describe, it } from 'node:test';
 import { createTopic, deleteTopic } from '../cluster/topic-changes.ts';
 import { groupsOf } from '../cluster/partition-groups.ts';
 import { buildBatch } from '../protocol/record-batch-builder.ts';
-import { VirtualTime } from '../runtime/virtual-time.ts';
-import { localLatencies } from '../store/simulated/latency.ts';
-import { SimulatedStore } from '../store/simulated/simulated-store.ts';
-import { BrokerLog } from './broker-log.ts';
 import { manifestKey, slotPrefix } from './format/keys.ts';
 import { decodeManifest } from './format/manifest.ts';
 import { LogError } from './errors.ts';
-import type { LogOptions } from './options.ts';
+import { startBroker, topicId } from './one-broker-fixture.ts';
 
-const topicId = 'a'.repeat(32);
 const KiB = 1024;
-
-function isServed(log: BrokerLog): boolean {
-  return Array.from({ length: 20 }, (_, index) => log.log?.served(topicId, index)).every(Boolean);
-}
-
-/** One broker that serves a topic of twenty partitions, in virtual time. */
-async function setUp(options: Partial<LogOptions>) {
-  const time = new VirtualTime({ seed: 1 });
-  const store = new SimulatedStore({ environment: time.environment, latencies: localLatencies });
-  const process = time.process('broker');
-  const problems: unknown[] = [];
-  const log = new BrokerLog({
-    store: store.connect(process, { attemptTimeoutMs: 200 }),
-    runtime: process.runtime,
-    identity: { id: 1, zone: 'a', address: 'a:1', listeners: {}, podUid: 'pod', version: 'test' },
-    options: { hedgeShare: 0, housekeepingIntervalMs: 1_000, ...options },
-    onProblem: (_what, error) => problems.push(error),
-    onReplaced: (error) => problems.push(error),
-  });
-  await time.drive(() => log.start());
-  await time.drive(() =>
-    log.cluster.change((state) =>
-      createTopic(state, { name: 't', topicId, partitions: 20, internal: false, configs: {} }),
-    ),
-  );
-  await time.run({ until: () => isServed(log), untilMs: 60_000 });
-  const append = (sizeBytes: number, partition = 0) =>
-    log.append(topicId, partition, buildBatch({ records: [{ value: Buffer.alloc(sizeBytes) }] }));
-  return { time, store, log, append, problems };
-}
 
 describe('LogSession', () => {
   it('goes on after all room was taken while no slot could be written', async () => {
-    const { time, store, log, append, problems } = await setUp({ maxUnflushedBytes: 64 * KiB });
+    const { time, store, log, append, problems } = await startBroker({ maxUnflushedBytes: 64 * KiB });
     const { sid } = log;
     assert(sid !== undefined);
     const stuck = store.intercept(
@@ -74,14 +39,14 @@ describe('LogSession', () => {
   });
 
   it('flushes what was not durable yet when its group was flushed, though nothing more is appended', async () => {
-    const { time, log, append } = await setUp({ flushGroupBytes: 4 * KiB, flushIntervalMs: 10_000 });
+    const { time, log, append } = await startBroker({ flushGroupBytes: 4 * KiB, flushIntervalMs: 10_000 });
     await time.drive(() => append(5 * KiB));
     await time.run({ until: () => log.budget.usedBytes === 0, untilMs: time.nowMs + 60_000 });
     assert.equal(log.budget.usedBytes, 0);
   });
 
   it('writes what has gathered while no slot could be sent in slots of a bounded size', async () => {
-    const { time, store, log, append } = await setUp({ maxSlotsInFlight: 1, maxSlotBytes: 8 * KiB });
+    const { time, store, log, append } = await startBroker({ maxSlotsInFlight: 1, maxSlotBytes: 8 * KiB });
     const { sid } = log;
     assert(sid !== undefined);
     const stuck = store.intercept(
@@ -99,7 +64,7 @@ describe('LogSession', () => {
   });
 
   it('does not tell the log end while a release may have landed', async () => {
-    const { time, store, log, append } = await setUp({});
+    const { time, store, log, append } = await startBroker({});
     await time.drive(() => append(KiB));
     const served = log.log?.served(topicId, 0);
     assert(served !== undefined);
@@ -122,7 +87,10 @@ describe('LogSession', () => {
   });
 
   it('goes on with retention after the trouble of one group', async () => {
-    const { time, store, log, append, problems } = await setUp({ flushGroupBytes: 1, flushIntervalMs: 0 });
+    const { time, store, log, append, problems } = await startBroker({
+      flushGroupBytes: 1,
+      flushIntervalMs: 0,
+    });
     await time.drive(() => append(KiB));
     store.intercept({ operation: 'list' }, { kind: 'error', code: 'ACCESS_DENIED' });
     await time.drive(() => log.retain());
@@ -130,7 +98,7 @@ describe('LogSession', () => {
   });
 
   it('refuses to delete records up to what is no offset', async () => {
-    const { time, log, append } = await setUp({});
+    const { time, log, append } = await startBroker({});
     await time.drive(() => append(KiB));
     for (const offset of [-2, NaN, 2]) {
       await time.drive(() =>
@@ -140,7 +108,7 @@ describe('LogSession', () => {
   });
 
   it('gives back the memory of flushed records that are deleted, and of groups that go', async () => {
-    const { time, log, append } = await setUp({ flushGroupBytes: 1 });
+    const { time, log, append } = await startBroker({ flushGroupBytes: 1 });
     for (let partition = 0; partition < 20; partition++) await time.drive(() => append(KiB, partition));
     await time.run({ until: () => log.budget.usedBytes === 0, untilMs: time.nowMs + 60_000 });
     const all = log.memory.hotBytes;
@@ -162,7 +130,7 @@ describe('LogSession', () => {
   });
 
   it('hands its groups over for good when it is drained, though they are still assigned to it', async () => {
-    const { time, store, log, append } = await setUp({});
+    const { time, store, log, append } = await startBroker({});
     await time.drive(() => append(KiB));
     await time.drive(() => log.drain());
     await time.run({ untilMs: time.nowMs + 5_000 });

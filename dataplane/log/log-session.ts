@@ -1,6 +1,6 @@
 import type { ClusterState } from '../cluster/cluster-state.ts';
+import type { AppendOptions, AppendResult } from './append.ts';
 import { AppendAdmission } from './append-admission.ts';
-import type { AppendOptions, AppendResult } from './append-admission.ts';
 import type { AppendBudget } from './append-budget.ts';
 import type { DeadSession } from './dead-session.ts';
 import type { LogError } from './errors.ts';
@@ -43,8 +43,16 @@ export class LogSession {
     const groups = new ServedGroups(environment.serving);
     this.#groups = groups;
     this.session = session;
-    this.assembler = new SlotAssembler(session, context.runtime, context.options, (slot) => {
-      this.trimmer.issued(slot);
+    this.assembler = new SlotAssembler({
+      session,
+      runtime: context.runtime,
+      options: context.options,
+      onIssued: (slot) => {
+        this.trimmer.issued(slot);
+      },
+      onDurable: () => {
+        this.#unflushed.relieve();
+      },
     });
     this.trimmer = new Trimmer(session, context);
     this.#unflushed = new UnflushedRecords({
@@ -62,7 +70,7 @@ export class LogSession {
       refreshCluster,
       events: environment,
       onGone: (group) => {
-        this.#unflushed.forget(group);
+        this.#forget(group);
         context.gone(group);
       },
       onSettled: () => {
@@ -114,8 +122,9 @@ export class LogSession {
     partition: number,
     bytes: Uint8Array,
     options?: AppendOptions,
+    signal?: AbortSignal,
   ): Promise<AppendResult> {
-    return this.#admission.append(topicId, partition, bytes, options);
+    return this.#admission.append(topicId, partition, bytes, options, signal);
   }
 
   /** See {@link UnflushedRecords.flush}. */
@@ -168,13 +177,18 @@ export class LogSession {
     }
   }
 
+  #forget(group: OwnedGroup): void {
+    for (const partition of group.partitions.values()) this.assembler.forget(partition);
+    this.#unflushed.forget(group);
+  }
+
   #abandonAll(error: LogError): void {
     for (const group of this.#groups.all()) {
       group.abandon(error);
-      this.#unflushed.abandon(group);
+      this.#forget(group);
     }
     this.#groups.clear();
-    this.#admission.unblock();
+    this.#admission.abandon(error);
     this.#moves.abandon();
   }
 }

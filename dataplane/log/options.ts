@@ -4,12 +4,16 @@ export interface LogOptions {
   readonly maxLingerMs: number;
   /** The shortest linger. 0 writes at once whenever no slot is under way. */
   readonly minLingerMs: number;
-  /** A slot is closed at this size. One larger batch still makes one (larger) slot. */
+  /** A slot is closed at this size, give or take an eighth. One larger append still makes one (larger) slot. */
   readonly maxSlotBytes: number;
   /** Slots being written at a time. More would not be faster on S3, and each holds its bytes. */
   readonly maxSlotsInFlight: number;
   /** Records not yet in segments, held in memory. Appends wait when it is reached. */
   readonly maxUnflushedBytes: number;
+  /** Of the appends that wait then, so many bytes are kept; more are refused (OVERLOADED), and clients try again. */
+  readonly maxWaitingBytes: number;
+  /** As many appends may wait for room, and as many again for a group that is being handed over. */
+  readonly maxWaitingAppends: number;
   /** A group is flushed to segments when it has this many unflushed bytes … */
   readonly flushGroupBytes: number;
   /** … or when its oldest unflushed record is this old. */
@@ -70,6 +74,8 @@ export const defaultLogOptions: LogOptions = {
   maxSlotBytes: 8 * MiB,
   maxSlotsInFlight: 16,
   maxUnflushedBytes: 512 * MiB,
+  maxWaitingBytes: 64 * MiB,
+  maxWaitingAppends: 16_384,
   flushGroupBytes: 64 * MiB,
   flushIntervalMs: 600_000,
   maxFlushes: 32,

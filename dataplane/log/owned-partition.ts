@@ -1,10 +1,13 @@
 import type { BatchHeader } from '../protocol/record-batch.ts';
 import { lastSequence, patchBatch, readBatchHeader, setLogAppendTime } from '../protocol/record-batch.ts';
+import type { Append } from './append.ts';
 import type { BlockEntry } from './format/container.ts';
 import type { PartitionManifest } from './format/manifest.ts';
 import type { PartitionSnapshot } from './format/snapshot.ts';
 import { LogError, invariant } from './errors.ts';
-import type { ProducedBatch } from './producer-table.ts';
+import type { OpenBlock } from './open-blocks.ts';
+import { OpenBlocks } from './open-blocks.ts';
+import type { LogOptions } from './options.ts';
 import { ProducerTable } from './producer-table.ts';
 
 /**
@@ -35,10 +38,11 @@ export class OwnedPartition {
   /** Slot time of the last closed block, never going backwards. */
   timeMs: number;
   maxTimestampMs: number;
-  #open: OpenBlock | undefined;
+  readonly #open: OpenBlocks;
+  /** Blocks that have a slot which is not acknowledged yet, with the appends that wait for that. */
+  readonly #issued: { readonly block: TailBlock; readonly appends: readonly Append[] }[] = [];
   #flushedTimeMs: number;
-  readonly #waiters: DurabilityWaiter[] = [];
-  readonly #duplicateWaiters: DurabilityWaiter[] = [];
+  #waiters: DurabilityWaiter[] = [];
   readonly #readers = new Set<() => void>();
 
   constructor(
@@ -46,8 +50,10 @@ export class OwnedPartition {
     leaderEpoch: number,
     manifest: PartitionManifest,
     snapshot: PartitionSnapshot | undefined,
-    producerIdExpirationMs: number,
+    options: Pick<LogOptions, 'producerIdExpirationMs' | 'maxSlotBytes'>,
   ) {
+    const { producerIdExpirationMs, maxSlotBytes } = options;
+    this.#open = new OpenBlocks(maxSlotBytes);
     this.topicId = topicId;
     this.partition = manifest.partition;
     this.leaderEpoch = leaderEpoch;
@@ -104,24 +110,17 @@ export class OwnedPartition {
     this.producers.dropExpired(this.#flushedTimeMs);
   }
 
-  /**
-   * Admits one append: gives its batches offsets and the leader epoch (in place), and adds them to the open block.
-   * Returns the admitted range. The bytes belong to the log from now on and must not change.
-   */
-  admit(
-    bytes: Uint8Array,
-    headers: readonly BatchHeader[],
-    logAppendTimeMs: number | undefined,
-  ): { baseOffset: number; lastOffset: number } {
-    const baseOffset = this.nextOffset;
-    this.#open ??= { pieces: [], batches: [], produced: [], sizeBytes: 0 };
+  /** Admits one append: gives its batches offsets and the leader epoch (in place), and adds them to the open blocks. */
+  admit(append: Append, headers: readonly BatchHeader[]): void {
+    const { bytes } = append;
+    append.baseOffset = this.nextOffset;
+    const { produced } = this.#open.add(append);
     let position = 0;
     for (const header of headers) {
       const batchOffset = this.nextOffset;
       patchBatch(bytes, position, batchOffset, this.leaderEpoch);
-      if (logAppendTimeMs !== undefined) setLogAppendTime(bytes, position, logAppendTimeMs);
       const lastOffset = batchOffset + header.lastOffsetDelta;
-      const produced = this.producers.record(
+      const batch = this.producers.record(
         {
           producerId: header.producerId,
           producerEpoch: header.producerEpoch,
@@ -133,38 +132,44 @@ export class OwnedPartition {
         this.timeMs,
         this.timeMs,
       );
-      if (produced !== undefined)
-        this.#open.produced.push({ producerId: header.producerId, batch: produced });
-      this.#open.batches.push(readBatchHeader(bytes, position));
+      if (batch !== undefined) produced.push({ producerId: header.producerId, batch });
       this.nextOffset = lastOffset + 1;
       position += header.sizeBytes;
     }
-    this.#open.pieces.push(bytes);
-    this.#open.sizeBytes += bytes.length;
-    return { baseOffset, lastOffset: this.nextOffset - 1 };
+    append.lastOffset = this.nextOffset - 1;
   }
 
   get openBytes(): number {
-    return this.#open?.sizeBytes ?? 0;
+    return this.#open.sizeBytes;
+  }
+
+  /** Of the block that {@link closeBlock} would take. */
+  get nextBlockBytes(): number {
+    return this.#open.nextBytes;
   }
 
   get hasOpenBlock(): boolean {
-    return this.#open !== undefined;
+    return !this.#open.isEmpty;
   }
 
-  /** Takes the open block out, to be frozen into a slot of time `slotTimeMs`. */
+  /** Takes the oldest open block out, to be frozen into a slot of time `slotTimeMs`: its last change. */
   closeBlock(slotTimeMs: number): OpenBlock {
-    const open = this.#open;
-    invariant(open !== undefined, 'closing a block that was never opened');
-    this.#open = undefined;
+    const block = this.#open.take();
     this.timeMs = Math.max(this.timeMs, slotTimeMs);
-    for (const { producerId, batch } of open.produced) this.producers.touch(producerId, batch, this.timeMs);
-    return open;
+    for (const { producerId, batch } of block.produced) this.producers.touch(producerId, batch, this.timeMs);
+    if (block.hasLogAppendTime) for (const append of block.appends) stamp(append, this.timeMs);
+    return block;
+  }
+
+  /** Forgets the open blocks, whose appends have been rejected; returns how many bytes that were. */
+  dropOpenBlocks(): number {
+    return this.#open.drop();
   }
 
   /** Registers the block under the slot it was frozen into. */
-  issued(block: TailBlock): void {
+  issued(block: TailBlock, appends: readonly Append[]): void {
     this.tail.push(block);
+    this.#issued.push({ block, appends });
     this.maxTimestampMs = Math.max(this.maxTimestampMs, block.entry.maxTimestampMs);
   }
 
@@ -172,23 +177,23 @@ export class OwnedPartition {
   acknowledge(block: TailBlock): void {
     invariant(block.entry.baseOffset === this.highWatermark, 'blocks are acknowledged in offset order');
     this.highWatermark = block.entry.lastOffset + 1;
-    while (this.#waiters[0] !== undefined && this.#waiters[0].lastOffset < this.highWatermark)
-      this.#waiters.shift()?.resolve();
-    if (this.#duplicateWaiters.length > 0) {
-      const pending = this.#duplicateWaiters.splice(0);
-      for (const waiter of pending) {
-        if (waiter.lastOffset < this.highWatermark) waiter.resolve();
-        else this.#duplicateWaiters.push(waiter);
-      }
+    const at = this.#issued.findIndex((issued) => issued.block === block);
+    const [issued] = at === 0 ? [this.#issued.shift()] : this.#issued.splice(at, 1);
+    for (const { baseOffset, lastOffset, logAppendTimeMs, resolve } of issued?.appends ?? [])
+      resolve({ baseOffset, lastOffset, logAppendTimeMs, logStartOffset: this.logStart, duplicate: false });
+    if (this.#waiters.length > 0) {
+      const waiters = this.#waiters;
+      this.#waiters = waiters.filter(({ lastOffset }) => lastOffset >= this.highWatermark);
+      for (const { lastOffset, resolve } of waiters) if (lastOffset < this.highWatermark) resolve();
     }
     this.wakeReaders();
   }
 
   /** Resolves when the admitted records up to `lastOffset` are durable; rejects when the session dies first. */
-  durable(lastOffset: number, duplicate = false): Promise<void> {
+  durable(lastOffset: number): Promise<void> {
     if (lastOffset < this.highWatermark) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      (duplicate ? this.#duplicateWaiters : this.#waiters).push({ lastOffset, resolve, reject });
+      this.#waiters.push({ lastOffset, resolve, reject });
     });
   }
 
@@ -209,8 +214,9 @@ export class OwnedPartition {
 
   /** Fails everything that still waits here. */
   fail(error: LogError): void {
+    for (const { appends } of this.#issued.splice(0)) for (const append of appends) append.reject(error);
+    this.#open.reject(error);
     for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
-    for (const waiter of this.#duplicateWaiters.splice(0)) waiter.reject(error);
     this.wakeReaders();
   }
 
@@ -239,12 +245,13 @@ export interface TailBlock {
   flushed: boolean;
 }
 
-export interface OpenBlock {
-  readonly pieces: Uint8Array[];
-  /** As they stand in `pieces`, offsets and epoch patched. */
-  readonly batches: BatchHeader[];
-  readonly produced: { readonly producerId: number; readonly batch: ProducedBatch }[];
-  sizeBytes: number;
+/** Makes the slot's time the timestamp of the append's records, if its topic wants that. */
+function stamp(append: Append, timeMs: number): void {
+  if (!append.logAppendTime) return;
+  const { bytes } = append;
+  append.logAppendTimeMs = timeMs;
+  for (let position = 0; position < bytes.length; position += readBatchHeader(bytes, position).sizeBytes)
+    setLogAppendTime(bytes, position, timeMs);
 }
 
 interface DurabilityWaiter {

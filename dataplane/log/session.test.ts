@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { buildBatch } from '../protocol/record-batch-builder.ts';
-import { parseBatches, patchBatch } from '../protocol/record-batch.ts';
+import { patchBatch } from '../protocol/record-batch.ts';
 import { VirtualTime } from '../runtime/virtual-time.ts';
 import { localLatencies } from '../store/simulated/latency.ts';
 import { SimulatedStore } from '../store/simulated/simulated-store.ts';
@@ -34,7 +34,6 @@ function setUp(options: { hedgeShare?: number } = {}) {
       partition: 0,
       leaderEpoch: 0,
       pieces: [bytes],
-      batches: parseBatches(bytes, { verifyCrc: true }),
     };
     return session.write([block], 1, (slot) => acknowledged.push(slot)).slot;
   };

@@ -17,24 +17,30 @@ export class SlotAssembler {
   readonly #runtime: Runtime;
   readonly #options: LogOptions;
   readonly #onIssued: (slot: IndexedSlot) => void;
+  readonly #onDurable: () => void;
   readonly #open = new Set<OwnedPartition>();
   #openBytes = 0;
   #cancelLinger: Cancel | undefined;
   #due = false;
 
-  constructor(
-    session: WalSession,
-    runtime: Runtime,
-    options: LogOptions,
-    onIssued: (slot: IndexedSlot) => void,
-  ) {
-    this.#onIssued = onIssued;
+  constructor(environment: {
+    readonly session: WalSession;
+    readonly runtime: Runtime;
+    readonly options: LogOptions;
+    readonly onIssued: (slot: IndexedSlot) => void;
+    /** A slot and all lower ones have become durable, and what they hold has been acknowledged. */
+    readonly onDurable: () => void;
+  }) {
+    const { session } = environment;
     this.#session = session;
-    this.#runtime = runtime;
-    this.#options = options;
+    this.#runtime = environment.runtime;
+    this.#options = environment.options;
+    this.#onIssued = environment.onIssued;
+    this.#onDurable = environment.onDurable;
     session.signal.addEventListener('abort', () => {
       this.#cancelLinger?.();
       this.#open.clear();
+      this.#openBytes = 0;
     });
   }
 
@@ -85,44 +91,60 @@ export class SlotAssembler {
     return Math.min(maxLingerMs, Math.max(minLingerMs, wanted));
   }
 
+  /** The partition is served no more: what it has open gets no slot. Call before its open blocks are dropped. */
+  forget(partition: OwnedPartition): void {
+    if (this.#open.delete(partition)) this.#openBytes -= partition.openBytes;
+  }
+
   /**
-   * The partitions of the next slot, those that wait longest first. What gathered while no slot could be sent may fill
-   * several: one huge slot would keep all its records waiting for its last byte. A small rest goes along.
+   * The partitions whose oldest block goes into the next slot, those that wait longest first. What gathered while no slot
+   * could be sent may fill several: one huge slot would keep all its records waiting for its last byte. A small rest goes
+   * along.
    */
   #takeFull(): readonly OwnedPartition[] {
     const { maxSlotBytes } = this.#options;
     const partitions: OwnedPartition[] = [];
+    const withMore: OwnedPartition[] = [];
     let sizeBytes = 0;
     for (const partition of this.#open) {
-      if (sizeBytes >= maxSlotBytes && this.#openBytes - sizeBytes >= maxSlotBytes / 8) break;
+      const blockBytes = partition.nextBlockBytes;
+      const isFull = sizeBytes > 0 && sizeBytes + blockBytes > maxSlotBytes;
+      if (isFull && this.#openBytes - sizeBytes >= maxSlotBytes / 8) break;
       partitions.push(partition);
-      sizeBytes += partition.openBytes;
+      sizeBytes += blockBytes;
       this.#open.delete(partition);
+      if (partition.openBytes > blockBytes) withMore.push(partition);
     }
-    this.#openBytes = this.#open.size === 0 ? 0 : this.#openBytes - sizeBytes;
+    for (const partition of withMore) this.#open.add(partition);
+    this.#openBytes -= sizeBytes;
     return partitions;
   }
 
   #close(): void {
     const partitions = this.#takeFull();
     const timeMs = this.#session.slotTimeMs();
-    const blocks: BlockInput[] = partitions.map((partition) => {
-      const { pieces, batches } = partition.closeBlock(timeMs);
-      const { topicId, leaderEpoch } = partition;
-      return { topicId, partition: partition.partition, leaderEpoch, pieces, batches };
+    const open = partitions.map((partition) => partition.closeBlock(timeMs));
+    const blocks = partitions.map(({ topicId, partition, leaderEpoch }, index): BlockInput => {
+      const pieces = open[index]?.appends.map(({ bytes }) => bytes) ?? [];
+      return { topicId, partition, leaderEpoch, pieces };
     });
     const closed: { partition: OwnedPartition; block: TailBlock }[] = [];
     const { slot, encoded } = this.#session.write(blocks, timeMs, () => {
       for (const { partition, block } of closed) partition.acknowledge(block);
+      this.#onDurable();
       if (this.#due) this.closeNow();
     });
     this.#onIssued({ slot, footerHash: encoded.footerHash, indexBytes: encoded.indexBytes });
     partitions.forEach((partition, index) => {
       const entry = encoded.index[index];
       const pieces = blocks[index]?.pieces;
-      invariant(entry !== undefined && pieces !== undefined, 'the index names every block, in order');
+      const appends = open[index]?.appends;
+      invariant(
+        entry !== undefined && pieces !== undefined && appends !== undefined,
+        'the index names every block, in order',
+      );
       const block: TailBlock = { sid: this.#session.sid, slot, timeMs, entry, pieces, flushed: false };
-      partition.issued(block);
+      partition.issued(block, appends);
       closed.push({ partition, block });
     });
   }

@@ -50,9 +50,12 @@ export class UnflushedRecords {
   /** `sizeBytes` have been admitted to a partition of this group. */
   count(group: OwnedGroup, sizeBytes: number): void {
     const { options, runtime } = this.#context;
-    const pending = this.#pending.get(group.id) ?? { bytes: 0, sinceMs: runtime.monotonicMs() };
+    let pending = this.#pending.get(group.id);
+    if (pending === undefined) {
+      pending = { bytes: 0, sinceMs: runtime.monotonicMs() };
+      this.#pending.set(group.id, pending);
+    }
     pending.bytes += sizeBytes;
-    this.#pending.set(group.id, pending);
     if (pending.bytes >= options.flushGroupBytes) inBackground(this.flush(group));
   }
 
@@ -137,12 +140,10 @@ export class UnflushedRecords {
    * A group of which a record in the WAL is damaged cannot be flushed until somebody brings the bytes back. It takes no
    * more records: they would stay in memory until there is no room left for those of any other group.
    */
-  refuseUnflushable(topicId: string, partition: number): void {
-    if (this.#unflushable.size === 0) return;
-    const id = this.#groups.partition(topicId, partition)?.group.id;
-    const damage = id === undefined ? undefined : this.#unflushable.get(id);
+  refuseUnflushable(group: OwnedGroup): void {
+    const damage = this.#unflushable.get(group.id);
     if (damage === undefined) return;
-    const what = `partition ${topicId}/${partition} takes no more records, since those it has cannot be flushed`;
+    const what = `group ${group.id} takes no more records, since those it has cannot be flushed`;
     throw new LogError('CORRUPT_LOG', `${what}: ${damage.message}`, { cause: damage });
   }
 
@@ -161,29 +162,25 @@ export class UnflushedRecords {
     if (bytes > 0) this.#budget.release(bytes);
   }
 
-  /** The group has been released or deleted: all it had is durable elsewhere, or nobody's. */
+  /** The group is not served any more: all it had is durable elsewhere, or nobody's. */
   forget(group: OwnedGroup): void {
     this.#unflushable.delete(group.id);
     this.#pending.delete(group.id);
-    for (const partition of group.partitions.values()) this.#dropMemory(partition);
-  }
-
-  /** The session has ended; what its groups had in open blocks never gets a slot. */
-  abandon(group: OwnedGroup): void {
-    for (const partition of group.partitions.values()) {
-      if (partition.openBytes > 0) this.#budget.release(partition.openBytes);
-      this.#dropMemory(partition);
-    }
-  }
-
-  #dropMemory(partition: OwnedPartition): void {
     let bytes = 0;
-    for (const block of partition.tail) {
-      if (!block.flushed && block.pieces !== undefined) bytes += block.entry.sizeBytes;
-      // A flush that is about to end would give the same bytes back once more.
-      block.pieces = undefined;
-    }
+    for (const partition of group.partitions.values())
+      bytes += partition.dropOpenBlocks() + dropTail(partition);
     if (bytes > 0) this.#budget.release(bytes);
-    partition.tail.length = 0;
   }
+}
+
+/** Returns how many bytes of it counted. */
+function dropTail(partition: OwnedPartition): number {
+  let bytes = 0;
+  for (const block of partition.tail) {
+    if (!block.flushed && block.pieces !== undefined) bytes += block.entry.sizeBytes;
+    // A flush that is about to end would give the same bytes back once more.
+    block.pieces = undefined;
+  }
+  partition.tail.length = 0;
+  return bytes;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { crc32c, crc32cCombine } from './crc32c.ts';
+import { crc32c, crc32cCombine, crc32cOfFew } from './crc32c.ts';
 
 test('the check value of CRC-32C', () => {
   assert.equal(crc32c(Buffer.from('123456789')), 0xe3069283);
@@ -13,6 +13,22 @@ test('the check value of CRC-32C', () => {
 
 test('a CRC continues from the CRC of what comes before', () => {
   assert.equal(crc32c(Buffer.from('6789'), crc32c(Buffer.from('12345'))), 0xe3069283);
+});
+
+test('the CRC of a few bytes in the middle is that of a view of them', () => {
+  const bytes = fc.uint8Array({ minLength: 1, maxLength: 60 });
+  fc.assert(
+    fc.property(
+      bytes,
+      fc.nat(),
+      fc.nat(),
+      fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+      (all, a, b, previous) => {
+        const [start = 0, end = 0] = [a % (all.length + 1), b % (all.length + 1)].toSorted((x, y) => x - y);
+        assert.equal(crc32cOfFew(all, start, end, previous), crc32c(all.subarray(start, end), previous));
+      },
+    ),
+  );
 });
 
 test('combining two CRCs gives the CRC of the joined bytes', () => {

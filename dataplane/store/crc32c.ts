@@ -9,6 +9,16 @@ export function crc32c(bytes: Uint8Array, previous = 0): number {
 }
 
 /**
+ * As {@link crc32c}, of `bytes[start]` to `bytes[end - 1]`, without a call out of JavaScript and without a view: 21 bytes
+ * take 40 ns instead of 400. For more than about 200 bytes the other one is faster.
+ */
+export function crc32cOfFew(bytes: Uint8Array, start: number, end: number, previous = 0): number {
+  let crc = ~previous;
+  for (let at = start; at < end; at++) crc = (byteTable[(crc ^ (bytes[at] ?? 0)) & 0xff] ?? 0) ^ (crc >>> 8);
+  return ~crc >>> 0;
+}
+
+/**
  * The CRC of `a ++ b` from the CRCs of `a` and `b` and the length of `b`, without the bytes: multiplies `crcA` by
  * x^(8·lengthB) modulo the polynomial. At most one 32-step multiplication for every non-zero byte of `lengthB`:
  * 60 ns for lengths below 256, 0.2 µs for megabytes.
@@ -38,6 +48,13 @@ function multiply(a: number, b: number): number {
   }
   return product;
 }
+
+/** What one byte makes of an empty CRC register. */
+const byteTable = Int32Array.from({ length: 256 }, (_, byte) => {
+  let register = byte;
+  for (let bit = 0; bit < 8; bit++) register = (register >>> 1) ^ (polynomial & -(register & 1));
+  return register;
+});
 
 /** `powers[256·i + d]` = x^(8·d·256^i): seven digits, enough for every length below 2^53. */
 const powers = buildPowers();

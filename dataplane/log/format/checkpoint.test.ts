@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { buildBatch } from '../../protocol/record-batch-builder.ts';
-import { readBatchHeader } from '../../protocol/record-batch.ts';
 import { crc32c } from '../../store/crc32c.ts';
 import { decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
 import { decodeContainerTail, encodeContainer, type EncodedContainer } from './container.ts';
@@ -31,7 +30,6 @@ function chain(from: number, count: number, formatVersion = 1): EncodedContainer
             partition: 1,
             leaderEpoch: 2,
             pieces: [piece],
-            batches: [readBatchHeader(piece, 0)],
           },
         ],
       }),

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { buildBatch } from '../../protocol/record-batch-builder.ts';
-import { readBatchHeader } from '../../protocol/record-batch.ts';
 import { crc32c } from '../../store/crc32c.ts';
 import {
   decodeContainer,
@@ -40,7 +39,6 @@ function sample(kind: ContainerInput['kind'], formatVersion: number, blocks: num
         partition: index,
         leaderEpoch: 1,
         pieces: [piece],
-        batches: [readBatchHeader(piece, 0)],
       };
     }),
     ...(kind === 'fence' || kind === 'end' ? { note: { reason: 'takeover', pgId: 'x' } } : {}),

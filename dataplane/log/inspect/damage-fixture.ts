@@ -1,8 +1,6 @@
-import assert from 'node:assert/strict';
 import { crc32c } from '../../store/crc32c.ts';
 import { buildBatch } from '../../protocol/record-batch-builder.ts';
 import { clusterKey } from '../../cluster/cluster-state.ts';
-import { batchesOf } from '../flush.ts';
 import { footerBytes } from '../format/container-footer.ts';
 import { headerBytes } from '../format/container-header.ts';
 import { decodeContainer, encodeContainer } from '../format/container.ts';
@@ -97,7 +95,5 @@ export function blockOf(
   } = {},
 ): BlockInput {
   const bytes = buildBatch({ ...at, ...producer, records: [{ value: 'x' }] });
-  const batches = batchesOf([bytes]);
-  assert.equal(batches.length, 1);
-  return { topicId, partition, leaderEpoch: at.leaderEpoch, pieces: [bytes], batches };
+  return { topicId, partition, leaderEpoch: at.leaderEpoch, pieces: [bytes] };
 }

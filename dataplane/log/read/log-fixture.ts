@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import type { BatchHeader } from '../../protocol/record-batch.ts';
 import { readBatchHeader } from '../../protocol/record-batch.ts';
 import { createMemoryStore } from '../../store/memory.ts';
 import type { ETag } from '../../store/object-store.ts';
@@ -30,7 +29,6 @@ export interface UnflushedBlock {
   readonly partition: number;
   readonly entry: BlockEntry;
   readonly pieces: readonly Uint8Array[];
-  readonly batches: readonly BatchHeader[];
 }
 
 export interface BlockSpec {
@@ -136,8 +134,8 @@ export class LogFixture {
     for (const [index, block] of blocks.entries()) {
       const entry = encoded.index[index];
       assert(entry !== undefined);
-      const { partition, pieces, batches } = block;
-      this.unflushed.push({ sid, slot, partition, entry, pieces, batches });
+      const { partition, pieces } = block;
+      this.unflushed.push({ sid, slot, partition, entry, pieces });
     }
     return slot;
   }
@@ -164,22 +162,19 @@ export class LogFixture {
       partition,
       leaderEpoch: epoch,
       pieces: [bytes],
-      batches: [readBatchHeader(bytes, 0)],
     };
   }
 
   #block({ partition, batches, valueBytes = 50, timestampMs = 0 }: BlockSpec, epoch: number): BlockInput {
     const pieces: Uint8Array[] = [];
-    const headers: BatchHeader[] = [];
     for (const records of batches) {
       const baseOffset = this.end(partition);
       const bytes = batchOf({ baseOffset, epoch, records, valueBytes, timestampMs, salt: String(partition) });
       const header = readBatchHeader(bytes, 0);
       pieces.push(bytes);
-      headers.push(header);
       this.#histories[partition]?.push({ bytes, header });
     }
-    return { topicId: this.topicId, partition, leaderEpoch: epoch, pieces, batches: headers };
+    return { topicId: this.topicId, partition, leaderEpoch: epoch, pieces };
   }
 
   /** Ends a session; returns the slot. */
@@ -205,7 +200,6 @@ export class LogFixture {
           partition,
           leaderEpoch,
           pieces: same.flatMap(({ pieces }) => pieces),
-          batches: same.flatMap(({ batches }) => batches),
         });
       }
     }
@@ -373,7 +367,6 @@ function foreignBlock(epoch: number): BlockInput {
     partition: 0,
     leaderEpoch: epoch,
     pieces: [bytes],
-    batches: [readBatchHeader(bytes, 0)],
   };
 }
 

@@ -38,7 +38,13 @@ async function owned(
   });
   const partitions = new Map(
     fixture.manifest.partitions.map((entry) => {
-      const partition = new OwnedPartition(fixture.topicId, fixture.manifest.epoch, entry, undefined, 1e9);
+      const partition = new OwnedPartition(
+        fixture.topicId,
+        fixture.manifest.epoch,
+        entry,
+        undefined,
+        options,
+      );
       for (const { sid, slot, entry: block, pieces } of fixture.unflushed.filter(
         (other) => other.partition === entry.partition,
       )) {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { readBatchHeader } from '../../protocol/record-batch.ts';
 import { buildBatch } from '../../protocol/record-batch-builder.ts';
 import type { BlockInput } from '../format/container.ts';
 import { decodeContainer, encodeContainer } from '../format/container.ts';
@@ -29,8 +28,7 @@ function segmentOf(blockSizes: readonly (readonly number[])[]): Buffer {
       baseOffset += 2;
       return bytes;
     });
-    const batches = pieces.map((piece) => readBatchHeader(piece, 0));
-    return { topicId, partition, leaderEpoch: 3, pieces, batches };
+    return { topicId, partition, leaderEpoch: 3, pieces };
   });
   const encoded = encodeContainer({
     formatVersion: 1,

@@ -1,7 +1,7 @@
 import { buildBatch } from '../../protocol/record-batch-builder.ts';
 import { readBatchHeader } from '../../protocol/record-batch.ts';
 import { LogError } from '../errors.ts';
-import type { AppendResult } from '../append-admission.ts';
+import type { AppendResult } from '../append.ts';
 import type { BrokerNode, CallResult } from './broker-node.ts';
 import type { Simulation } from './simulation.ts';
 
