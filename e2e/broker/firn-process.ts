@@ -19,14 +19,19 @@ export interface FirnProcess {
 /** `firn up` over a store, as a user starts it, on a free port unless one is given. Ends with this process. */
 export async function startFirn(
   url: string,
-  options: { readonly logFile: string; readonly args?: readonly string[] },
+  options: {
+    readonly logFile: string;
+    readonly args?: readonly string[];
+    readonly env?: Readonly<Record<string, string>>;
+  },
 ): Promise<FirnProcess> {
-  const { logFile, args = [] } = options;
+  const { logFile, args = [], env } = options;
   const port = args.includes('--port') ? [] : ['--port', '0'];
   const before = (await readFile(logFile, 'utf8').catch(() => '')).length;
   const child = await startLeashed({
     command: process.execPath,
     args: [firn, 'up', url, ...port, ...args],
+    env,
     logFile,
   });
   const output = async (): Promise<string> => (await readFile(logFile, 'utf8')).slice(before);
