@@ -53,11 +53,17 @@ export async function runFirn(
 /** The process `firn`: `runFirn` with the real surroundings. */
 export async function main(): Promise<void> {
   const interrupted = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      interrupted.abort(new Error(`interrupted by ${signal}`));
-    });
-  }
+  const interrupt = (signal: string): void => {
+    // Whichever comes next ends the process.
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    interrupted.abort(new Error(`interrupted by ${signal}`));
+  };
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  // Whoever read our output has ended: `firn consume … | head`.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    interrupted.abort(error);
+  });
   process.exitCode = await runFirn(process.argv.slice(2), {
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),

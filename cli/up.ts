@@ -1,21 +1,22 @@
 import { parseArgs } from 'node:util';
-import { Broker } from '../dataplane/broker/broker.ts';
-import { brokerIdOf } from '../dataplane/broker/broker-id.ts';
-import { ListenError } from '../dataplane/broker/net/listen-error.ts';
-import { listenTcp } from '../dataplane/broker/net/tcp-acceptor.ts';
-import { createLogger, logLevels } from '../dataplane/runtime/logger.ts';
-import type { LogLevel } from '../dataplane/runtime/logger.ts';
-import { Metrics } from '../dataplane/runtime/metrics.ts';
-import { realRuntime } from '../dataplane/runtime/real-runtime.ts';
-import { StoreError } from '../dataplane/store/errors.ts';
-import type { ObjectStore } from '../dataplane/store/object-store.ts';
-import { openStore } from '../dataplane/store/open.ts';
+import { parseConfigValue } from '../dataplane/runtime/config-entry.ts';
+import { ConfigError } from '../dataplane/runtime/config-entry.ts';
+import { logLevels } from '../dataplane/runtime/logger.ts';
 import { UsageError } from './command.ts';
-import type { Command, CommandIo, ExitCode } from './command.ts';
-import { firnVersion } from './firn-version.ts';
+import type { Command } from './command.ts';
+import { runBroker } from './up/run-broker.ts';
+import type { UpSettings } from './up/up-settings.ts';
 
-const defaultUrl = 'file:./firn-data';
-const defaultPort = 9092;
+const defaults = {
+  url: 'file:./firn-data',
+  host: '127.0.0.1',
+  port: '9092',
+  'admin-host': '127.0.0.1',
+  'admin-port': '9644',
+  zone: 'local',
+  'log-level': 'warn',
+  'drain-timeout': '30s',
+} as const;
 
 export const upCommand: Command = {
   name: 'up',
@@ -23,56 +24,43 @@ export const upCommand: Command = {
   usage: `usage: firn up [URL] [options]
 
 Starts one Kafka-compatible broker that keeps everything in the object store at URL, and runs until it is interrupted
-(Ctrl-C): then it hands over what it holds and ends. URL is s3://BUCKET[/PREFIX][?endpoint=…&region=…] or file:FOLDER
-(default: ${defaultUrl}).
+(Ctrl-C): then it hands over what it holds and ends. A second Ctrl-C ends it at once, which loses nothing that was
+acknowledged. URL is s3://BUCKET[/PREFIX][?endpoint=…&region=…] or file:FOLDER (default: ${defaults.url}).
 
-  --host ADDRESS   listen on this address (default: 127.0.0.1)
-  --port PORT      listen for Kafka clients on this port, 0 for any free one (default: ${defaultPort})
-  --zone NAME      the zone of this broker (default: local)
-  --log-level L    one of ${logLevels.join(', ')}, on standard error (default: warn)
+  --host ADDRESS       listen on this address (default: ${defaults.host})
+  --port PORT          listen for Kafka clients on this port, 0 for any free one (default: ${defaults.port})
+  --admin-host ADDRESS address of the admin port, which has no authentication (default: ${defaults['admin-host']})
+  --admin-port PORT    /metrics, /healthz, /readyz, /status over HTTP; 0 for any free one (default: ${defaults['admin-port']})
+  --zone NAME          the zone of this broker (default: ${defaults.zone})
+  --drain-timeout T    how long handing over may take, such as 500ms, 30s, 2m (default: ${defaults['drain-timeout']})
+  --log-level L        one of ${logLevels.join(', ')}, on standard error (default: ${defaults['log-level']})
 
 Exit code: 0 drained after an interruption, 1 it could not start or go on, 2 wrong usage.`,
 
   async run(args, io) {
-    const asked = parse(args);
-    let store: ObjectStore | undefined;
-    try {
-      store = await openStore(asked.url, { runtime: realRuntime });
-      return await serve(asked, store, io);
-    } catch (error) {
-      if (!(error instanceof ListenError) && !(error instanceof StoreError)) throw error;
-      io.err(`firn up: ${error.message}\n`);
-      return 1;
-    } finally {
-      await store?.close();
-    }
+    return await runBroker(parse(args), io);
   },
 };
 
-interface Asked {
-  readonly url: string;
-  readonly host: string;
-  readonly port: number;
-  readonly zone: string;
-  readonly logLevel: LogLevel;
-}
-
-function parse(args: readonly string[]): Asked {
+function parse(args: readonly string[]): UpSettings {
   const { values, positionals } = parseOptions(args);
-  const [url = defaultUrl, ...more] = positionals;
+  const [url = defaults.url, ...more] = positionals;
   if (more.length > 0) throw new UsageError(`give one URL, not ${positionals.length}`);
-  const port = Number(values.port);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    throw new UsageError(
-      `--port is ${JSON.stringify(values.port)} but must be a whole number from 0 to 65535`,
-    );
   const logLevel = logLevels.find((level) => level === values['log-level']);
   if (logLevel === undefined) {
     throw new UsageError(
       `--log-level is ${JSON.stringify(values['log-level'])} but must be one of ${logLevels.join(', ')}`,
     );
   }
-  return { url, host: values.host, port, zone: values.zone, logLevel };
+  return {
+    url,
+    listeners: [{ name: 'PLAINTEXT', host: values.host, port: portOf('--port', values.port) }],
+    admin: { host: values['admin-host'], port: portOf('--admin-port', values['admin-port']) },
+    zone: values.zone,
+    logLevel,
+    drainTimeoutMs: durationOf('--drain-timeout', values['drain-timeout']),
+    options: {},
+  };
 }
 
 function parseOptions(args: readonly string[]) {
@@ -81,10 +69,13 @@ function parseOptions(args: readonly string[]) {
       args: [...args],
       allowPositionals: true,
       options: {
-        host: { type: 'string', default: '127.0.0.1' },
-        port: { type: 'string', default: String(defaultPort) },
-        zone: { type: 'string', default: 'local' },
-        'log-level': { type: 'string', default: 'warn' },
+        host: { type: 'string', default: defaults.host },
+        port: { type: 'string', default: defaults.port },
+        'admin-host': { type: 'string', default: defaults['admin-host'] },
+        'admin-port': { type: 'string', default: defaults['admin-port'] },
+        zone: { type: 'string', default: defaults.zone },
+        'drain-timeout': { type: 'string', default: defaults['drain-timeout'] },
+        'log-level': { type: 'string', default: defaults['log-level'] },
       },
     });
   } catch (error) {
@@ -92,46 +83,20 @@ function parseOptions(args: readonly string[]) {
   }
 }
 
-async function serve(asked: Asked, store: ObjectStore, io: CommandIo): Promise<ExitCode> {
-  const metrics = new Metrics();
-  const logger = createLogger({
-    runtime: realRuntime,
-    level: asked.logLevel,
-    write: (line) => io.err(line),
-    metrics,
-  });
-  const acceptor = await listenTcp({ name: 'PLAINTEXT', host: asked.host, port: asked.port });
-  const replaced = Promise.withResolvers<Error>();
-  try {
-    const id = await brokerIdOf(store, { zone: asked.zone, ordinal: 0 });
-    const broker = new Broker({
-      store,
-      runtime: realRuntime,
-      logger,
-      metrics,
-      identity: { id, zone: asked.zone, address: acceptor.advertised, podUid: '', version: firnVersion() },
-      acceptors: [acceptor],
-      onReplaced: replaced.resolve,
-    });
-    await broker.start();
-    io.out(`broker ${id} is ready\n  bootstrap  ${acceptor.advertised}\n  store      ${asked.url}\n`);
-    const failure = await Promise.race([interruption(io.signal), replaced.promise]);
-    if (failure !== undefined) {
-      io.err(`firn up: ${failure.message}\n`);
-      await broker.stop();
-      return 1;
-    }
-    io.out('handing over …\n');
-    await broker.drain();
-    return 0;
-  } finally {
-    await acceptor.close();
-  }
+function portOf(option: string, text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535)
+    throw new UsageError(`${option} is ${JSON.stringify(text)} but must be a whole number from 0 to 65535`);
+  return port;
 }
 
-function interruption(signal: AbortSignal): Promise<undefined> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    else signal.addEventListener('abort', () => resolve(undefined), { once: true });
-  });
+function durationOf(option: string, text: string): number {
+  try {
+    return Number(
+      parseConfigValue({ type: 'duration', min: 0, max: 86_400_000, description: '' }, text, option),
+    );
+  } catch (error) {
+    if (error instanceof ConfigError) throw new UsageError(error.message, { cause: error });
+    throw error;
+  }
 }

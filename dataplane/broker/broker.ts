@@ -5,6 +5,8 @@ import type { Metrics } from '../runtime/metrics.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import { BrokerMetrics } from './broker-metrics.ts';
+import { brokerGauges, brokerStatus, whyUnhealthy, whyUnready } from './broker-status.ts';
+import type { BrokerPhase, BrokerStatus } from './broker-status.ts';
 import { serveApis } from './broker-apis.ts';
 import { brokerSettings } from './broker-options.ts';
 import type { BrokerOptions } from './broker-options.ts';
@@ -12,6 +14,7 @@ import { ClusterView } from './cluster-view.ts';
 import { BrokerLogCoordinatorLog } from './groups/broker-log-coordinator-log.ts';
 import { topicsViewOf } from './groups/cluster-coordinator-directory.ts';
 import { GroupCoordinator } from './groups/group-coordinator.ts';
+import type { AdminPages } from './http/admin-pages.ts';
 import type { Acceptor } from './net/acceptor.ts';
 import { Connections } from './net/connections.ts';
 import type { RequestDispatcher } from './request-dispatcher.ts';
@@ -52,6 +55,7 @@ export class Broker {
   readonly #environment: BrokerEnvironment;
   readonly #metrics: BrokerMetrics;
   readonly #stopped = new AbortController();
+  #phase: BrokerPhase = 'starting';
 
   constructor(environment: BrokerEnvironment) {
     this.#environment = environment;
@@ -72,7 +76,10 @@ export class Broker {
       onProblem: (what, error) => {
         logger.warn('the log met a problem and tries again', { what, error });
       },
-      onReplaced: environment.onReplaced,
+      onReplaced: (error) => {
+        this.#phase = 'replaced';
+        environment.onReplaced(error);
+      },
     });
     this.view = new ClusterView(this.log.cluster);
     const onProblem = (what: string, error: unknown): void => {
@@ -119,6 +126,22 @@ export class Broker {
     });
   }
 
+  /** What the admin port tells of this broker. */
+  get adminPages(): AdminPages {
+    return {
+      metrics: () => this.#metrics.expose(brokerGauges(this)),
+      unhealthy: () => whyUnhealthy({ phase: this.#phase, identity: this.#environment.identity }),
+      unready: () => whyUnready({ phase: this.#phase, log: this.log, identity: this.#environment.identity }),
+      status: () => this.status,
+    };
+  }
+
+  get status(): BrokerStatus {
+    const { identity, acceptors, store } = this.#environment;
+    const { log, connections } = this;
+    return brokerStatus({ identity, acceptors, store: store.name, log, connections, phase: this.#phase });
+  }
+
   /** Registers, and serves. Resolves when clients are being answered. */
   async start(): Promise<void> {
     this.groups.start();
@@ -126,11 +149,14 @@ export class Broker {
       this.groups.topicsChanged(topicsViewOf(state));
     });
     await this.log.start();
+    if (this.#phase !== 'starting') return;
     for (const acceptor of this.#environment.acceptors) this.connections.serve(acceptor);
+    this.#phase = 'serving';
   }
 
   /** Hands over what it serves, then stops. */
   async drain(): Promise<void> {
+    this.#phase = 'draining';
     await this.log.drain();
     await this.stop();
   }
@@ -138,6 +164,7 @@ export class Broker {
   /** Ends at once. What was acknowledged is in the store. */
   async stop(): Promise<void> {
     const reason = new Error('the broker is shutting down');
+    if (this.#phase !== 'replaced') this.#phase = 'stopped';
     this.#stopped.abort(reason);
     await Promise.all(this.#environment.acceptors.map((acceptor) => acceptor.close()));
     this.connections.close(reason);

@@ -83,21 +83,12 @@ export class BrokerConnection {
       });
     });
     const connection = new BrokerConnection(socket, options);
-    const { errorCode, apiKeys } = await connection.request(
-      apiVersions,
-      { clientSoftwareName: 'firn', clientSoftwareVersion: '0' },
-      { version: 3 },
-    );
-    if (errorCode !== kafkaErrors.NONE.code) {
+    try {
+      await connection.#askVersions();
+    } catch (error) {
       connection.close();
-      throw new ClientError(
-        'UNSUPPORTED_VERSION',
-        `${host}:${port} answers ApiVersions with error ${errorCode}`,
-      );
+      throw error;
     }
-    connection.#offered = new Map(
-      apiKeys.map(({ apiKey, minVersion, maxVersion }) => [apiKey, { min: minVersion, max: maxVersion }]),
-    );
     return connection;
   }
 
@@ -155,6 +146,23 @@ export class BrokerConnection {
   close(): void {
     this.#end(undefined);
     this.#socket.destroy();
+  }
+
+  async #askVersions(): Promise<void> {
+    const { errorCode, apiKeys } = await this.request(
+      apiVersions,
+      { clientSoftwareName: 'firn', clientSoftwareVersion: '0' },
+      { version: 3 },
+    );
+    if (errorCode !== kafkaErrors.NONE.code) {
+      throw new ClientError(
+        'UNSUPPORTED_VERSION',
+        `${this.#address} answers ApiVersions with error ${errorCode}`,
+      );
+    }
+    this.#offered = new Map(
+      apiKeys.map(({ apiKey, minVersion, maxVersion }) => [apiKey, { min: minVersion, max: maxVersion }]),
+    );
   }
 
   #onData(chunk: Buffer): void {

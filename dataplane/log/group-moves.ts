@@ -81,6 +81,12 @@ export class GroupMoves {
     this.#releaseTurns = new TurnQueue(this.#context.options.acquireConcurrency);
   }
 
+  /** Groups on their way here. */
+  get arriving(): ArrivingGroups {
+    const failing = [...this.#pausing.values()].filter(({ ownerSid }) => ownerSid === undefined).length;
+    return { count: this.#acquiring.size, failing };
+  }
+
   deadSession(sid: string): DeadSession {
     let known = this.#deadSessions.get(sid);
     if (known === undefined) {
@@ -297,6 +303,13 @@ export class GroupMoves {
     this.#acquireTurns.openAll();
     this.#pauses.wake(() => true);
   }
+}
+
+export interface ArrivingGroups {
+  /** Being acquired, waiting for their turn or for their old owner, or to be tried again. */
+  readonly count: number;
+  /** Of these, to be tried again because the last attempt failed. */
+  readonly failing: number;
 }
 
 /** By which cluster state a group could not be acquired, and which live session it was that has to release it first. */

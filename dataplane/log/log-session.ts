@@ -4,7 +4,7 @@ import { AppendAdmission } from './append-admission.ts';
 import type { AppendBudget } from './append-budget.ts';
 import type { DeadSession } from './dead-session.ts';
 import type { LogError } from './errors.ts';
-import type { GroupMoveEvents } from './group-moves.ts';
+import type { ArrivingGroups, GroupMoveEvents } from './group-moves.ts';
 import { GroupMoves } from './group-moves.ts';
 import type { LogContext } from './log-context.ts';
 import type { OwnedGroup } from './owned-group.ts';
@@ -95,6 +95,11 @@ export class LogSession {
 
   get groups(): readonly OwnedGroup[] {
     return this.#groups.all();
+  }
+
+  /** Groups on their way here. */
+  get arriving(): ArrivingGroups {
+    return this.#moves.arriving;
   }
 
   served(topicId: string, partition: number): Served | undefined {

@@ -33,7 +33,7 @@ export async function openStore(url: string, options: OpenStoreOptions): Promise
       return await openS3(url, options);
     case 'file': {
       const { openFileStore } = await import('./file/open-file-store.ts');
-      return await openFileStore(directoryOf(url), options);
+      return await openFileStore(directoryOfUrl(url), options);
     }
     case 'memory':
       return openMemory(url, options);
@@ -67,8 +67,8 @@ async function openS3(url: string, options: OpenStoreOptions): Promise<ObjectSto
   return createS3Store({ ...s3, ...fromUrl, runtime, maxConnections });
 }
 
-/** The directory that a `file:` URL names, as given. */
-function directoryOf(url: string): string {
+/** The directory that a `file:` URL names, as given: absolute, or relative to the working directory. */
+export function directoryOfUrl(url: string): string {
   const rest = url.slice('file:'.length);
   const special = /[?#]/.exec(rest);
   if (special !== null) {

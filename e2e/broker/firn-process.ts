@@ -26,11 +26,11 @@ export async function startFirn(
   },
 ): Promise<FirnProcess> {
   const { logFile, args = [], env } = options;
-  const port = args.includes('--port') ? [] : ['--port', '0'];
+  const ports = ['--port', '--admin-port'].flatMap((port) => (args.includes(port) ? [] : [port, '0']));
   const before = (await readFile(logFile, 'utf8').catch(() => '')).length;
   const child = await startLeashed({
     command: process.execPath,
-    args: [firn, 'up', url, ...port, ...args],
+    args: [firn, 'up', url, ...ports, ...args],
     env,
     logFile,
   });

@@ -1,18 +1,7 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AdminPages } from './admin-pages.ts';
 import { ListenError, describeListenFailure } from '../net/listen-error.ts';
-
-/** What the admin port tells. All of it only reads. */
-export interface AdminPages {
-  /** The text that Prometheus scrapes, and its content type. */
-  readonly metrics: () => Promise<{ readonly text: string; readonly contentType: string }>;
-  /** Why the process should be restarted; `undefined`: it need not. */
-  readonly unhealthy: () => string | undefined;
-  /** Why no client should be sent here now; `undefined`: it is ready. */
-  readonly unready: () => string | undefined;
-  /** A JSON value. */
-  readonly status: () => unknown;
-}
 
 interface Answer {
   readonly code: number;

@@ -1,0 +1,220 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, afterEach, before, describe, test } from 'node:test';
+import type { BrokerStatus } from '../dataplane/broker/broker-status.ts';
+import type { ExitCode } from './command.ts';
+import { runFirn } from './firn.ts';
+import { drainBroker } from './up/drain-broker.ts';
+
+/** `firn up` inside this process. */
+class Up {
+  out = '';
+  err = '';
+  readonly code: Promise<ExitCode>;
+  readonly #interrupted = new AbortController();
+  #changed = Promise.withResolvers<void>();
+
+  constructor(...args: readonly string[]) {
+    const heard = (): void => {
+      this.#changed.resolve();
+      this.#changed = Promise.withResolvers();
+    };
+    this.code = runFirn(['up', ...args], {
+      out: (text) => {
+        this.out += text;
+        heard();
+      },
+      err: (text) => {
+        this.err += text;
+        heard();
+      },
+      env: {},
+      cwd: '/',
+      signal: this.#interrupted.signal,
+    });
+  }
+
+  /** Resolves with the match when that has been printed. */
+  async says(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const match = pattern.exec(this.out + this.err);
+      if (match !== null) return match;
+      const end = await Promise.race([this.#changed.promise, this.code]);
+      if (end !== undefined && pattern.exec(this.out + this.err) === null)
+        assert.fail(`it ended with ${end} and did not say ${pattern}: ${this.out}${this.err}`);
+    }
+  }
+
+  async get(page: string): Promise<{ readonly status: number; readonly text: string }> {
+    const [, admin = ''] = await this.says(/admin +(\S+) /);
+    const response = await fetch(`${admin}${page}`);
+    return { status: response.status, text: await response.text() };
+  }
+
+  async interrupt(): Promise<ExitCode> {
+    this.#interrupted.abort();
+    return await this.code;
+  }
+}
+
+let folder: string;
+const running: Up[] = [];
+let lastStore = 0;
+
+function up(...args: readonly string[]): Up {
+  const started = new Up('--port', '0', '--admin-port', '0', ...args);
+  running.push(started);
+  return started;
+}
+
+function newUrl(): string {
+  return `file://${folder}/store-${++lastStore}`;
+}
+
+before(async () => {
+  process.env['AWS_ACCESS_KEY_ID'] = 'id';
+  process.env['AWS_SECRET_ACCESS_KEY'] = 'secret';
+  folder = await mkdtemp(path.join(tmpdir(), 'firn-up-'));
+});
+afterEach(async () => {
+  for (const one of running.splice(0)) await one.interrupt();
+});
+after(() => rm(folder, { recursive: true }));
+
+describe('firn up', () => {
+  test('says where it is, tells how it is by HTTP, and hands over when it is interrupted', async () => {
+    const url = newUrl();
+    const one = up(url);
+    const [, bootstrap] = await one.says(/broker 0 is ready\n {2}bootstrap +(127\.0\.0\.1:\d+)\n/);
+    assert.match(one.out, new RegExp(`store +${url}\n`));
+    assert.deepEqual(await one.get('/healthz'), { status: 200, text: 'ok\n' });
+    assert.deepEqual(await one.get('/readyz'), { status: 200, text: 'ok\n' });
+    assert.match((await one.get('/metrics')).text, /^firn_connections 0$/m);
+    const status = JSON.parse((await one.get('/status')).text) as BrokerStatus;
+    assert.equal(status.broker.id, 0);
+    assert.equal(status.broker.zone, 'local');
+    assert.equal(status.broker.phase, 'serving');
+    assert.match(status.broker.sid ?? '', /^[0-9a-f]{32}$/);
+    assert.deepEqual(status.listeners, { PLAINTEXT: bootstrap });
+    assert.deepEqual(
+      status.cluster?.brokers.map(({ id, state, address }) => [id, state, address]),
+      [[0, 'alive', bootstrap]],
+    );
+    assert.match(status.store, /^file:/);
+    assert.equal(await one.interrupt(), 0);
+    assert.equal(one.err, '');
+  });
+
+  test('a port that is taken: says so, and writes nothing', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    const { port } = server.address() as AddressInfo;
+    for (const option of ['--port', '--admin-port']) {
+      const one = up(newUrl(), option, `${port}`);
+      assert.equal(await one.code, 1);
+      assert.match(one.err, new RegExp(`^firn up: .*port ${port} of 127.0.0.1 is taken by another process`));
+      assert.equal(one.out, '');
+    }
+    server.close();
+  });
+
+  test("a folder with somebody else's files is refused, and nothing is written there", async () => {
+    const theirs = path.join(folder, 'theirs');
+    await mkdir(theirs);
+    await writeFile(path.join(theirs, 'thesis.tex'), 'chapter one');
+    const one = up(`file://${theirs}`);
+    assert.equal(await one.code, 1);
+    assert.match(
+      one.err,
+      /theirs holds a file that Firn did not put there \(thesis\.tex\): name an empty folder/,
+    );
+    assert.deepEqual(await readdir(theirs), ['thesis.tex']);
+  });
+
+  test('a file instead of a folder, a bucket that cannot be reached: says so', async () => {
+    const file = path.join(folder, 'file');
+    await writeFile(file, '');
+    const one = up(`file://${file}`);
+    assert.equal(await one.code, 1);
+    assert.match(one.err, /^firn up: open at file:.*directory/);
+    const other = up('s3://bucket?endpoint=http://127.0.0.1:1');
+    assert.equal(await other.code, 1);
+    assert.match(other.err, /^firn up: .*s3:\/\/bucket.*ECONNREFUSED/);
+  });
+
+  test('a second one over the same store warns and takes over, the first one ends and says why', async () => {
+    const url = newUrl();
+    const first = up(url);
+    const [, bootstrap] = await first.says(/bootstrap +(\S+)/);
+    const second = up(url);
+    await second.says(/is ready/);
+    assert.match(
+      second.err,
+      new RegExp(`^firn up: broker 0 of this store is served by the process at ${bootstrap}`),
+    );
+    assert.equal(await first.code, 1);
+    assert.match(first.err, /broker id 0 belongs to another process now/);
+    assert.equal((await second.get('/readyz')).status, 200);
+    assert.equal(await second.interrupt(), 0);
+  });
+
+  test('one that drained, or another zone, is no reason for a warning', async () => {
+    const url = newUrl();
+    const first = up(url);
+    await first.says(/is ready/);
+    const elsewhere = up(url, '--zone', 'b');
+    await elsewhere.says(/broker 1000 is ready/);
+    assert.equal(elsewhere.err, '');
+    assert.equal(await first.interrupt(), 0);
+    const again = up(url);
+    await again.says(/broker 0 is ready/);
+    assert.equal(again.err, '');
+  });
+
+  test('interrupted while the store does not answer, it ends', async () => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => silent.once('listening', resolve));
+    const connected = new Promise((resolve) => silent.once('connection', resolve));
+    const { port } = silent.address() as AddressInfo;
+    const one = up(`s3://bucket?endpoint=http://127.0.0.1:${port}`);
+    await connected;
+    assert.equal(await one.interrupt(), 1);
+    assert.equal(one.err, 'firn up: interrupted before the broker was ready\n');
+    silent.close();
+  });
+
+  test('wrong usage: exit code 2 and what would be right', async () => {
+    for (const [args, message] of [
+      [['--port', 'x'], /--port is "x" but must be a whole number from 0 to 65535/],
+      [['--admin-port', '65536'], /--admin-port is "65536"/],
+      [['--drain-timeout', 'soon'], /--drain-timeout is "soon" but must be a duration/],
+      [['--log-level', 'loud'], /must be one of debug, info, warn, error/],
+      [['file:a', 'file:b'], /give one URL, not 2/],
+      [['--fast'], /--fast/],
+    ] as const) {
+      const one = new Up(...args);
+      assert.equal(await one.code, 2, args.join(' '));
+      assert.match(one.err, message);
+    }
+  });
+});
+
+describe('handing over', () => {
+  const io = { out: () => undefined, err: (text: string) => (said += text) };
+  let said = '';
+
+  test('is given up when its time is up', async () => {
+    const never = { drain: () => new Promise<void>(() => undefined) };
+    assert.equal(await drainBroker(never, 1, io), 1);
+    assert.match(said, /took longer than 0\.001 s \(--drain-timeout\) and was given up; nothing .* is lost/);
+  });
+
+  test('leaves no timer behind when it is done', async () => {
+    const done = { drain: () => Promise.resolve() };
+    assert.equal(await drainBroker(done, 3_600_000, io), 0);
+  });
+});

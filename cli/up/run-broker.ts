@@ -1,0 +1,125 @@
+import { Broker } from '../../dataplane/broker/broker.ts';
+import { brokerIdOf } from '../../dataplane/broker/broker-id.ts';
+import { AdminServer } from '../../dataplane/broker/http/admin-server.ts';
+import type { Acceptor } from '../../dataplane/broker/net/acceptor.ts';
+import { ListenError } from '../../dataplane/broker/net/listen-error.ts';
+import { listenTcp } from '../../dataplane/broker/net/tcp-acceptor.ts';
+import { createLogger } from '../../dataplane/runtime/logger.ts';
+import { Metrics } from '../../dataplane/runtime/metrics.ts';
+import { realRuntime } from '../../dataplane/runtime/real-runtime.ts';
+import { untilAborted } from '../../dataplane/store/body.ts';
+import { StoreError } from '../../dataplane/store/errors.ts';
+import type { ObjectStore } from '../../dataplane/store/object-store.ts';
+import { openStore } from '../../dataplane/store/open.ts';
+import type { CommandIo, ExitCode } from '../command.ts';
+import { firnVersion } from '../firn-version.ts';
+import { foreignFolderProblem } from './data-folder.ts';
+import { drainBroker } from './drain-broker.ts';
+import { presentOwner } from './present-owner.ts';
+import { StartProblems } from './start-problems.ts';
+import type { UpSettings } from './up-settings.ts';
+
+/** Starts a broker and runs it until it is interrupted or cannot go on. What fails is said on `io.err`. */
+export async function runBroker(settings: UpSettings, io: CommandIo): Promise<ExitCode> {
+  const acceptors: Acceptor[] = [];
+  let store: ObjectStore | undefined;
+  try {
+    // What needs no store is checked before anything is written.
+    for (const listener of settings.listeners) acceptors.push(await listenTcp(listener));
+    const foreign = await foreignFolderProblem(settings.url);
+    if (foreign !== undefined) {
+      io.err(`firn up: ${foreign}\n`);
+      return 1;
+    }
+    store = await openStore(settings.url, { runtime: realRuntime });
+    return await serve(settings, store, acceptors, io);
+  } catch (error) {
+    if (error instanceof ListenError || error instanceof StoreError) io.err(`firn up: ${error.message}\n`);
+    else if (io.signal.aborted) io.err('firn up: interrupted before the broker was ready\n');
+    else throw error;
+    return 1;
+  } finally {
+    for (const acceptor of acceptors) await acceptor.close();
+    await store?.close();
+  }
+}
+
+async function serve(
+  settings: UpSettings,
+  store: ObjectStore,
+  acceptors: readonly Acceptor[],
+  io: CommandIo,
+): Promise<ExitCode> {
+  const say = (sentence: string): void => io.err(`firn up: ${sentence}\n`);
+  const metrics = new Metrics();
+  const problems = new StartProblems(say);
+  const logger = problems.watching(
+    createLogger({ runtime: realRuntime, level: settings.logLevel, write: (line) => io.err(line), metrics }),
+  );
+  const addresses = acceptors.map(({ advertised }) => advertised);
+  const id = await untilAborted(brokerIdOf(store, { zone: settings.zone, ordinal: 0 }), io.signal);
+  const owner = await untilAborted(presentOwner(store, id, addresses), io.signal);
+  if (owner !== undefined) {
+    say(
+      `broker ${id} of this store is served by the process at ${owner.address}, and is taken over from it now: ` +
+        'that process will end. Two brokers over one store need zones of their own (--zone)',
+    );
+  }
+  const replaced = Promise.withResolvers<Error>();
+  const broker = new Broker({
+    store,
+    runtime: realRuntime,
+    logger,
+    metrics,
+    identity: { id, zone: settings.zone, address: addresses[0] ?? '', podUid: '', version: firnVersion() },
+    acceptors,
+    options: settings.options,
+    onReplaced: replaced.resolve,
+  });
+  const admin = await AdminServer.listen(settings.admin, broker.adminPages);
+  const interrupted = interruption(io.signal);
+  try {
+    const started = broker.start().then(() => 'started' as const);
+    const first = await Promise.race([started, interrupted, replaced.promise, problems.hopeless]);
+    if (first === 'started') {
+      problems.over();
+      io.out(
+        [
+          `broker ${id} is ready`,
+          ...acceptors.map(({ name, advertised }) => `  ${bootstrapLabel(name, acceptors)} ${advertised}`),
+          `  store      ${settings.url}`,
+          `  admin      http://${urlHost(settings.admin.host)}:${admin.port}  (/metrics /healthz /readyz /status)`,
+          '',
+        ].join('\n'),
+      );
+    }
+    const end = first === 'started' ? await Promise.race([interrupted, replaced.promise]) : first;
+    if (end instanceof Error) {
+      say(end.message);
+      return 1;
+    }
+    if (first === 'started') return await drainBroker(broker, settings.drainTimeoutMs, io);
+    say('interrupted before the broker was ready');
+    return 1;
+  } finally {
+    await broker.stop();
+    await admin.close();
+  }
+}
+
+function interruption(signal: AbortSignal): Promise<'interrupted'> {
+  return new Promise((resolve) => {
+    const onAbort = (): void => resolve('interrupted');
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+/** Who has one listener need not know its name. */
+function bootstrapLabel(name: string, acceptors: readonly Acceptor[]): string {
+  return acceptors.length === 1 ? 'bootstrap ' : name.padEnd(10);
+}
+
+function urlHost(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}

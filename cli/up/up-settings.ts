@@ -1,0 +1,15 @@
+import type { BrokerOptions } from '../../dataplane/broker/broker-options.ts';
+import type { LogLevel } from '../../dataplane/runtime/logger.ts';
+
+/** What `firn up` starts, wherever that was said: in options or in a manifest. */
+export interface UpSettings {
+  /** Of the object store. */
+  readonly url: string;
+  readonly listeners: readonly { readonly name: string; readonly host: string; readonly port: number }[];
+  readonly admin: { readonly host: string; readonly port: number };
+  readonly zone: string;
+  readonly logLevel: LogLevel;
+  /** How long handing over may take before the process ends all the same. */
+  readonly drainTimeoutMs: number;
+  readonly options: BrokerOptions;
+}
