@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { format, resolveConfig } from 'prettier';
+import { notBuiltPage } from '../dataplane/broker/not-built-page.ts';
 import { topicConfigPage } from '../dataplane/cluster/config/topic-config-page.ts';
 import { configPage } from '../dataplane/runtime/config-page.ts';
 import { metricsPage } from '../dataplane/runtime/metrics-page.ts';
@@ -15,6 +16,7 @@ export interface GeneratedPage {
 const makers: Readonly<Record<string, () => string>> = {
   'docs/configuration.md': configPage,
   'docs/metrics.md': metricsPage,
+  'docs/not-built.md': notBuiltPage,
   'docs/topic-configs.md': topicConfigPage,
 };
 

@@ -9,7 +9,12 @@ import { topicConfigEntry, topicConfigNames } from './topic-configs.ts';
 /** What configs belong to, with what its configs are called. */
 export type ConfigScope = 'topic' | 'cluster';
 
-const tableSettings = /^(automq\.)?table\./;
+/** Topics as tables come later: until then a topic that is to be one is refused. */
+export const tableConfigs = {
+  pattern: /^(automq\.)?table\./,
+  what: '`table.*` and `automq.table.*` of topics, other than `table.placement.*`',
+  why: 'topics as Iceberg tables are not built yet',
+};
 
 export function configEntry(scope: ConfigScope, name: string): KafkaConfigEntry | undefined {
   return scope === 'topic' ? topicConfigEntry(name) : clusterConfigEntry(name);
@@ -44,6 +49,6 @@ function unknownSentence(scope: ConfigScope, name: string): string {
   const topicName = topicConfigNames.find((known) => topicConfigEntry(known)?.clusterDefault === name);
   if (topicName !== undefined)
     return `${name} is a setting of the cluster: the config of topics is ${topicName}`;
-  if (tableSettings.test(name)) return `${name} cannot be set: topics as Iceberg tables are not built yet`;
+  if (tableConfigs.pattern.test(name)) return `${name} cannot be set: ${tableConfigs.why}`;
   return `${JSON.stringify(name)} is no topic config that Firn knows; it knows all of Kafka 4.3`;
 }
