@@ -24,8 +24,8 @@ export function keyOf(state: State): string {
     key += `|${casses.sort().join('+')}`;
   }
   if (state.sweep !== null) {
-    const { listed, manifests } = state.sweep;
-    key += `|${listed.map(({ session, slot }) => `${session}.${slot}`).join(';')}!${manifests.map((manifest) => manifest.key).join('^')}`;
+    const { listed, unfenced, manifests } = state.sweep;
+    key += `|${listed.map(({ session, slot }) => `${session}.${slot}`).join(';')}!${unfenced}!${manifests.map((manifest) => manifest.key).join('^')}`;
   }
   const { read } = state;
   if (read.phase !== 'none') {

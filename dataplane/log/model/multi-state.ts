@@ -209,6 +209,9 @@ export interface Place {
 
 export interface Sweep {
   readonly listed: readonly Place[];
+  /** Sessions of listed slots that have to be fenced before manifests are read. */
+  readonly unfenced: readonly number[];
+  /** By partition, as last read. */
   readonly manifests: readonly Manifest[];
 }
 

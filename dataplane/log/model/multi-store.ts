@@ -2,7 +2,7 @@ import { at, replaced, without } from './model.ts';
 import type { Step } from './model.ts';
 import { isDead } from './multi-cluster.ts';
 import { changed, copyOf, isBlock, open, setCell, startOf } from './multi-state.ts';
-import type { Cell, Manifest, Place, Rules, State, Sweep } from './multi-state.ts';
+import type { Manifest, Place, Rules, State, Sweep } from './multi-state.ts';
 
 /** What the store and the garbage collector do: requests land, trimmed slots are deleted, dead sessions are swept. */
 export function* storeSteps(rules: Rules, state: State): Iterable<Step<State>> {
@@ -56,14 +56,24 @@ function* lateCasSteps(state: State): Iterable<Step<State>> {
   }
 }
 
-/** Of sessions that are dead and fenced: list candidates, then read all manifests, then delete what no run covers. */
+/**
+ * Of dead sessions: list slots, have a fence behind all that were listed, read all manifests, then delete what no run
+ * covers. As long as that goes on, manifests that covered something are read again, and no others.
+ */
 function* sweepSteps(rules: Rules, state: State): Iterable<Step<State>> {
   const { broken } = rules;
   const { sweep } = state;
   if (sweep === null) {
-    yield* fenceSteps(rules, state);
-    const listed = candidates(rules, state);
-    if (listed.length > 0) yield ['gcList', withSweep(state, { listed, manifests: [] })];
+    const listed = candidates(state);
+    if (listed.length === 0) return;
+    const unfenced = [...new Set(listed.map(({ session }) => session))].filter(
+      (session) => !isFenced(rules, state, session),
+    );
+    yield ['gcList', withSweep(state, { listed, unfenced, manifests: [] })];
+    return;
+  }
+  if (sweep.unfenced.length > 0) {
+    yield* fenceSteps(rules, state, sweep);
     return;
   }
   const read = sweep.manifests.length;
@@ -71,6 +81,12 @@ function* sweepSteps(rules: Rules, state: State): Iterable<Step<State>> {
     const manifests = [...sweep.manifests, at(state.manifests, read)];
     yield [`gcReadM p${read}`, withSweep(state, { ...sweep, manifests })];
     return;
+  }
+  for (const [q, manifest] of sweep.manifests.entries()) {
+    if (manifest === state.manifests[q] || !sweep.listed.some((place) => isCovered(place, [manifest])))
+      continue;
+    const manifests = replaced(sweep.manifests, q, at(state.manifests, q));
+    yield [`gcReadM p${q} again`, withSweep(state, { ...sweep, manifests })];
   }
   const deletable = sweep.listed.find(
     (place) =>
@@ -82,41 +98,31 @@ function* sweepSteps(rules: Rules, state: State): Iterable<Step<State>> {
 }
 
 /**
- * Before a dead session is swept, its last slot must be a FENCE: it gets one behind all that exist. A fence at its first
- * hole would not do, since the session may have acquired a group, without being told yet, whose run starts above that
- * hole. List, fence and check of the trim point are one step.
+ * A fence goes behind all slots of a dead session that were listed. One at the session's first hole would not do, since
+ * the session may have acquired a group, without being told yet, whose run starts above that hole.
  */
-function* fenceSteps(rules: Rules, state: State): Iterable<Step<State>> {
-  const { cluster, wal, trims } = state;
-  if (cluster === null || rules.broken.has('sweepUnfenced')) return;
-  for (const [i, slots] of wal.entries()) {
-    if (!slots.some(isBlock) || !isDead(cluster, i) || isFenced(rules, state, i)) continue;
-    const slot = rules.broken.has('sweepFencedAtHole')
-      ? slots.findIndex((cell, slot) => slot >= at(trims, i) && cell === null)
-      : endOf(slots);
-    const next = copyOf(state);
-    setCell(next, i, slot, 'fence');
-    yield [`gcFence s${i} slot${slot}`, next];
-  }
+function* fenceSteps(rules: Rules, state: State, sweep: Sweep): Iterable<Step<State>> {
+  const [i = 0, ...unfenced] = sweep.unfenced;
+  const last = Math.max(...sweep.listed.filter(({ session }) => session === i).map(({ slot }) => slot));
+  const from = rules.broken.has('sweepFencedAtHole') ? at(state.trims, i) : last + 1;
+  const slot = at(state.wal, i).findIndex((cell, slot) => slot >= from && !isBlock(cell));
+  const next = withSweep(state, { ...sweep, unfenced });
+  setCell(next, i, slot, 'fence');
+  yield [`gcFence s${i} slot${slot}`, next];
 }
 
-function isFenced({ broken }: Rules, { wal, trims }: State, session: number): boolean {
+/** Whether the listing shows the session to be fenced. Without a cluster state nobody knows who is dead, and none is. */
+function isFenced({ broken }: Rules, { cluster, wal, trims }: State, session: number): boolean {
+  if (cluster === null || broken.has('sweepUnfenced')) return true;
   const slots = at(wal, session);
   // A fence below the trim point fences nothing.
   if (broken.has('sweepFencedAtHole')) return slots.lastIndexOf('fence') >= at(trims, session);
-  return slots[endOf(slots) - 1] === 'fence';
+  return slots[slots.findLastIndex((cell) => cell !== null)] === 'fence';
 }
 
-/** The slot behind all that exist. */
-function endOf(slots: readonly Cell[]): number {
-  return slots.findLastIndex((cell) => cell !== null) + 1;
-}
-
-function candidates(rules: Rules, state: State): Place[] {
-  const { cluster, wal } = state;
-  const unfenced = cluster === null || rules.broken.has('sweepUnfenced');
+function candidates({ cluster, wal }: State): Place[] {
   return wal.flatMap((slots, session) =>
-    (cluster === null || isDead(cluster, session)) && (unfenced || isFenced(rules, state, session))
+    cluster === null || isDead(cluster, session)
       ? slots.flatMap((cell, slot) => (isBlock(cell) ? [{ session, slot }] : []))
       : [],
   );
