@@ -23,6 +23,15 @@ export interface NewTopic {
 
 /** Creates a topic and gives every partition group an owner. */
 export function createTopic(state: ClusterState, topic: NewTopic): ClusterState | ChangeRefused {
+  const declared = declareTopic(state, topic);
+  return declared instanceof ChangeRefused ? declared : placeHomeless(declared);
+}
+
+/**
+ * The first half of {@link createTopic}: groups get owners only as far as `assignments` says. No state to be written:
+ * `placeHomeless` has to follow, once for many topics.
+ */
+export function declareTopic(state: ClusterState, topic: NewTopic): ClusterState | ChangeRefused {
   const { name, topicId, partitions, internal, configs, replicationFactor = 1, assignments } = topic;
   if (!isTopicName(name)) {
     return new ChangeRefused(
@@ -71,17 +80,18 @@ export function addPartitions(
   if (problem !== undefined) return problem;
   const groups = extendGroups(topic.groups, { before: topic.partitions, after: total }, topic.internal);
   const extended = { ...topic, partitions: total, groups };
-  return placeAs(withTopic(state, name, extended), name, extended, assignments);
+  const placed = placeAs(withTopic(state, name, extended), name, extended, assignments);
+  return placed instanceof ChangeRefused ? placed : placeHomeless(placed);
 }
 
-/** Gives the groups that have no owner yet the one that was asked for, if one was; the rest is up to `place()`. */
+/** Gives the groups that have no owner yet the one that was asked for, if one was. */
 function placeAs(
   state: ClusterState,
   name: string,
   topic: TopicEntry,
   asked: RequestedReplicas | undefined,
 ): ClusterState | ChangeRefused {
-  if (asked === undefined) return placeHomeless(state);
+  if (asked === undefined) return state;
   const assignments = new Map(state.assignments);
   const lists = new Map<number, readonly number[]>();
   for (const group of groupsOf(topic)) {

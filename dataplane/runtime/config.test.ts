@@ -96,6 +96,8 @@ describe('values of settings', () => {
   const int: ConfigEntry = { type: 'int', min: -5, max: 5, description };
   const list: ConfigEntry = { type: 'list', description, pattern: { regexp: /^[a-z]+$/, meaning: 'a word' } };
   const bool: ConfigEntry = { type: 'bool', description };
+  const long: ConfigEntry = { type: 'long', min: -1n, max: 2n ** 63n - 1n, description };
+  const double: ConfigEntry = { type: 'double', min: 0, max: 1, description };
 
   const good: readonly (readonly [ConfigEntry, string, unknown])[] = [
     [duration, '250', 250],
@@ -109,6 +111,12 @@ describe('values of settings', () => {
     [list, '', []],
     [bool, 'true', true],
     [bool, 'false', false],
+    [long, '-1', -1],
+    [long, '9007199254740993', 9_007_199_254_740_992],
+    [long, '9223372036854775807', 2 ** 63],
+    [double, '0.75', 0.75],
+    [double, '1', 1],
+    [double, '5e-1', 0.5],
   ];
   for (const [entry, text, value] of good) {
     it(`read ${JSON.stringify(text)} as a ${entry.type}`, () => {
@@ -130,6 +138,13 @@ describe('values of settings', () => {
     [int, ''],
     [list, 'a,B'],
     [bool, 'yes'],
+    [long, '-2'],
+    [long, '9223372036854775808'],
+    [long, '1.5'],
+    [long, ''],
+    [double, '1.01'],
+    [double, '.5'],
+    [double, 'NaN'],
   ];
   for (const [entry, text] of bad) {
     it(`refuse ${JSON.stringify(text)} as a ${entry.type}`, () => {

@@ -36,15 +36,18 @@ export class ClusterChanges {
    * Resolves with what is wrong, or `undefined`, for every item.
    *
    * REQUEST_TIMED_OUT says nothing about the outcome: the changes may have been made, and may yet be.
+   *
+   * @param complete does what has to be done once after all of them
    */
   async each<Item>(
     items: readonly Item[],
     change: ItemChange<Item>,
     { timeoutMs, validateOnly = false }: ChangeTerms,
+    complete: (state: ClusterState) => ClusterState = (state) => state,
   ): Promise<readonly (ToldError | undefined)[]> {
     if (items.length === 0) return [];
     const forAll = (error: ToldError): readonly ToldError[] => items.map(() => error);
-    const work = validateOnly ? this.#check(items, change) : this.#make(items, change);
+    const work = validateOnly ? this.#check(items, change) : this.#make(items, change, complete);
     const told = work.catch((error: unknown) => forAll(toldFailure(error)));
     return withDeadline(this.#runtime, timeoutMs, told, () => forAll(tooLate(timeoutMs)));
   }
@@ -61,12 +64,13 @@ export class ClusterChanges {
   async #make<Item>(
     items: readonly Item[],
     change: ItemChange<Item>,
+    complete: (state: ClusterState) => ClusterState,
   ): Promise<readonly (ToldError | undefined)[]> {
     let verdicts: readonly (ToldError | undefined)[] = [];
     const outcome = await this.#cluster.change((state) => {
       const evaluated = evaluateEach(state, items, change);
       ({ verdicts } = evaluated);
-      return evaluated.state;
+      return evaluated.state === state ? state : complete(evaluated.state);
     });
     if (outcome.kind !== 'refused') return verdicts;
     const refused = toldRefusal(outcome.refused);

@@ -3,7 +3,7 @@ import type { ClusterState, Configs } from '../../cluster/cluster-state.ts';
 import { clusterConfigOf } from '../../cluster/config/cluster-configs.ts';
 import { checkedConfigs } from '../../cluster/config/config-check.ts';
 import type { RequestedReplicas } from '../../cluster/requested-replicas.ts';
-import { createTopic } from '../../cluster/topic-changes.ts';
+import { declareTopic } from '../../cluster/topic-changes.ts';
 import { internalProblem } from './internal-topics.ts';
 
 /** A topic that a client wants, by CreateTopics or by asking for its metadata. */
@@ -19,7 +19,8 @@ export interface RequestedTopic {
   readonly assignments?: RequestedReplicas | undefined;
 }
 
-export function createRequestedTopic(
+/** Like `declareTopic`: `placeHomeless` has to follow. */
+export function declareRequestedTopic(
   state: ClusterState,
   requested: RequestedTopic,
 ): ClusterState | ChangeRefused {
@@ -34,7 +35,7 @@ export function createRequestedTopic(
   const partitions = assignments?.size ?? requested.partitions ?? defaults['num.partitions'];
   const replicationFactor =
     assignments?.get(0)?.length ?? requested.replicationFactor ?? defaults['default.replication.factor'];
-  return createTopic(state, {
+  return declareTopic(state, {
     name,
     topicId,
     partitions,

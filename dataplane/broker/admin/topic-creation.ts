@@ -1,3 +1,4 @@
+import { placeHomeless } from '../../cluster/assign.ts';
 import type { ClusterClient } from '../../cluster/cluster-client.ts';
 import { clusterConfigOf } from '../../cluster/config/cluster-configs.ts';
 import { mintHexId } from '../../cluster/new-cluster.ts';
@@ -9,7 +10,7 @@ import type { Runtime } from '../../runtime/runtime.ts';
 import type { ToldError } from '../log-error-codes.ts';
 import type { ChangeTerms, ClusterChanges } from './cluster-changes.ts';
 import { told } from './refusal-codes.ts';
-import { createRequestedTopic } from './requested-topic.ts';
+import { declareRequestedTopic } from './requested-topic.ts';
 import type { RequestedTopic } from './requested-topic.ts';
 
 /** How long a request for metadata waits for a topic that is created for it. Clients ask again. */
@@ -60,7 +61,7 @@ export class TopicCreation {
     terms: ChangeTerms,
   ): Promise<readonly (ToldError | undefined)[]> {
     const untilMs = this.#runtime.monotonicMs() + Math.min(terms.timeoutMs, servingTimeoutMs);
-    const outcomes = await this.#changes.each(topics, createRequestedTopic, terms);
+    const outcomes = await this.#changes.each(topics, declareRequestedTopic, terms, placeHomeless);
     if (terms.validateOnly === true) return outcomes;
     const created = topics.filter((_, index) => outcomes[index] === undefined);
     await this.#untilServed(
