@@ -12,6 +12,7 @@ const logEvents = {
   checkpoint_written: 'checkpoints',
   trim: 'trims',
   slot_swept: 'slotsSwept',
+  producer_evicted: 'producersEvicted',
 } as const satisfies Readonly<Record<string, keyof LogCounters>>;
 
 /** What is read off a broker at each scrape. */

@@ -261,7 +261,7 @@ function ownedGroup(request: AcquireRequest, manifest: Manifest, etag: ETag, rep
     const snapshot = replayed.snapshot?.partitions.find(
       (candidate) => candidate.partition === entry.partition,
     );
-    const partition = new OwnedPartition(topicId, manifest.epoch, entry, snapshot, context.options);
+    const partition = new OwnedPartition(topicId, manifest.epoch, entry, snapshot, context);
     for (const block of replayed.blocks.get(entry.partition) ?? []) partition.replay(block);
     partitions.set(entry.partition, partition);
   }

@@ -279,7 +279,7 @@ describe('LogAppendTime', () => {
     assert(served !== undefined);
     const { group, partition } = served;
     const manifest = group.partitionManifest(0);
-    const replayed = new OwnedPartition(topicId, 1, manifest, undefined, log.context.options);
+    const replayed = new OwnedPartition(topicId, 1, manifest, undefined, log.context);
     for (const block of partition.tail) replayed.replay(block);
     const verdict = replayed.producers.check({ ...idempotent, lastSequence: 0 }, replayed.timeMs);
     assert(verdict.kind === 'duplicate');

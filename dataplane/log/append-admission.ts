@@ -1,11 +1,5 @@
 import type { BatchHeader } from '../protocol/record-batch.ts';
-import {
-  RecordBatchError,
-  isControl,
-  isTransactional,
-  lastSequence,
-  parseBatches,
-} from '../protocol/record-batch.ts';
+import { RecordBatchError, isControl, isTransactional, parseBatches } from '../protocol/record-batch.ts';
 import { inBackground } from '../runtime/in-background.ts';
 import { abortReason } from '../runtime/runtime.ts';
 import type { Append, AppendOptions, AppendResult } from './append.ts';
@@ -13,6 +7,7 @@ import type { AppendBudget, RoomWaiter } from './append-budget.ts';
 import { LogError, invariant } from './errors.ts';
 import type { LogContext } from './log-context.ts';
 import type { OwnedPartition } from './owned-partition.ts';
+import { sequencesOf } from './owned-partition.ts';
 import type { SequenceVerdict } from './producer-table.ts';
 import type { Served, ServedGroups } from './served-groups.ts';
 import type { SlotAssembler } from './slot-assembler.ts';
@@ -275,9 +270,7 @@ export class AppendAdmission {
   #idempotence(partition: OwnedPartition, headers: readonly BatchHeader[]): SequenceVerdict {
     const [header] = headers;
     if (header === undefined || header.producerId < 0) return { kind: 'append' };
-    const { producerId, producerEpoch, baseSequence } = header;
-    const batch = { producerId, producerEpoch, baseSequence, lastSequence: lastSequence(header) };
-    return partition.producers.check(batch, partition.timeMs);
+    return partition.producers.check(sequencesOf(header), partition.timeMs);
   }
 }
 

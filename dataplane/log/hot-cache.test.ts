@@ -3,18 +3,16 @@ import { test } from 'node:test';
 import type { BlockEntry } from './format/container.ts';
 import { emptyPartitionManifest } from './format/manifest.ts';
 import { HotCache } from './hot-cache.ts';
+import { newLogCounters } from './log-context.ts';
 import { defaultLogOptions } from './options.ts';
 import type { TailBlock } from './owned-partition.ts';
 import { OwnedPartition } from './owned-partition.ts';
 
 function partitionOf(partition: number): OwnedPartition {
-  return new OwnedPartition(
-    'a'.repeat(32),
-    1,
-    emptyPartitionManifest(partition),
-    undefined,
-    defaultLogOptions,
-  );
+  return new OwnedPartition('a'.repeat(32), 1, emptyPartitionManifest(partition), undefined, {
+    options: defaultLogOptions,
+    counters: newLogCounters(),
+  });
 }
 
 /** Writes a block of `sizeBytes` and ten records to the partition, and flushes it. */

@@ -37,6 +37,8 @@ export interface LogCounters {
   checkpoints: number;
   slotsSwept: number;
   unknownReleases: number;
+  /** Producers that were forgotten before they expired, because a partition had too many. */
+  producersEvicted: number;
 }
 
 export function newLogCounters(): LogCounters {
@@ -51,5 +53,6 @@ export function newLogCounters(): LogCounters {
     checkpoints: 0,
     slotsSwept: 0,
     unknownReleases: 0,
+    producersEvicted: 0,
   };
 }

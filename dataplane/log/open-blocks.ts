@@ -1,5 +1,5 @@
 import type { Append } from './append.ts';
-import type { ProducedBatch } from './producer-table.ts';
+import type { AdmittedBatch } from './producer-table.ts';
 import { invariant } from './errors.ts';
 
 /** What one slot gets of one partition. */
@@ -7,7 +7,7 @@ export interface OpenBlock {
   /** In offset order. */
   readonly appends: Append[];
   /** Batches of idempotent producers: they get the slot's time. */
-  readonly produced: { readonly producerId: number; readonly batch: ProducedBatch }[];
+  readonly produced: AdmittedBatch[];
   /** Whether some of the appends are to be stamped with the slot's time. */
   hasLogAppendTime: boolean;
   sizeBytes: number;

@@ -41,6 +41,11 @@ export interface LogOptions {
   readonly maxMessageBytes: number;
   /** Producer state is dropped after this long without a batch (Kafka's `producer.id.expiration.ms`), by slot time. */
   readonly producerIdExpirationMs: number;
+  /**
+   * Idempotent producers that a partition remembers; of more, those that have been silent longest are forgotten before
+   * they expire, and their retries may then be refused. Each takes about 1.5 KB for as long as it is remembered.
+   */
+  readonly maxProducersPerPartition: number;
   /** How often flush, trim and checkpoint look for work, each for itself. */
   readonly housekeepingIntervalMs: number;
   /** How often `retention.ms` and `retention.bytes` are applied (Kafka's `log.retention.check.interval.ms`). */
@@ -88,6 +93,7 @@ export const defaultLogOptions: LogOptions = {
   readAheadBytes: 16 * MiB,
   maxMessageBytes: 1024 * 1024 + 12,
   producerIdExpirationMs: 86_400_000,
+  maxProducersPerPartition: 10_000,
   housekeepingIntervalMs: 5_000,
   retentionCheckIntervalMs: 300_000,
   sweepIntervalMs: 300_000,

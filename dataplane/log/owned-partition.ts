@@ -8,6 +8,7 @@ import { LogError, invariant } from './errors.ts';
 import type { OpenBlock } from './open-blocks.ts';
 import { OpenBlocks } from './open-blocks.ts';
 import type { LogOptions } from './options.ts';
+import type { SequencedBatch } from './producer-table.ts';
 import { ProducerTable } from './producer-table.ts';
 
 /**
@@ -50,10 +51,9 @@ export class OwnedPartition {
     leaderEpoch: number,
     manifest: PartitionManifest,
     snapshot: PartitionSnapshot | undefined,
-    options: Pick<LogOptions, 'producerIdExpirationMs' | 'maxSlotBytes'>,
+    { options, counters }: PartitionEnvironment,
   ) {
-    const { producerIdExpirationMs, maxSlotBytes } = options;
-    this.#open = new OpenBlocks(maxSlotBytes);
+    this.#open = new OpenBlocks(options.maxSlotBytes);
     this.topicId = topicId;
     this.partition = manifest.partition;
     this.leaderEpoch = leaderEpoch;
@@ -64,18 +64,11 @@ export class OwnedPartition {
     this.flushedProducersEnd = manifest.segmentEnd;
     this.#flushedTimeMs = manifest.timeMs;
     this.maxTimestampMs = manifest.maxTimestampMs;
-    this.producers = new ProducerTable(producerIdExpirationMs);
-    this.flushedProducers = new ProducerTable(producerIdExpirationMs);
-    for (const producer of snapshot?.producers ?? []) {
-      for (const table of [this.producers, this.flushedProducers]) {
-        table.restore(producer.producerId, {
-          epoch: producer.epoch,
-          lastTimeMs: producer.lastTimeMs,
-          batches: producer.batches.map((batch) => ({ ...batch })),
-          transactionFirstOffset: producer.transactionFirstOffset,
-        });
-      }
-    }
+    this.producers = new ProducerTable(options, () => {
+      counters.producersEvicted += 1;
+    });
+    this.flushedProducers = new ProducerTable(options);
+    for (const table of [this.producers, this.flushedProducers]) table.restore(snapshot?.producers ?? []);
   }
 
   /** Adds a durable block of an earlier session, or of ours, found in the WAL by replay. */
@@ -120,19 +113,10 @@ export class OwnedPartition {
       const batchOffset = this.nextOffset;
       patchBatch(bytes, position, batchOffset, this.leaderEpoch);
       const lastOffset = batchOffset + header.lastOffsetDelta;
-      const batch = this.producers.record(
-        {
-          producerId: header.producerId,
-          producerEpoch: header.producerEpoch,
-          baseSequence: header.baseSequence,
-          lastSequence: lastSequence(header),
-        },
-        batchOffset,
-        lastOffset,
-        this.timeMs,
-        this.timeMs,
-      );
-      if (batch !== undefined) produced.push({ producerId: header.producerId, batch });
+      if (header.producerId >= 0) {
+        const admitted = this.producers.admit(sequencesOf(header), batchOffset, lastOffset, this.timeMs);
+        if (admitted !== undefined) produced.push(admitted);
+      }
       this.nextOffset = lastOffset + 1;
       position += header.sizeBytes;
     }
@@ -156,7 +140,7 @@ export class OwnedPartition {
   closeBlock(slotTimeMs: number): OpenBlock {
     const block = this.#open.take();
     this.timeMs = Math.max(this.timeMs, slotTimeMs);
-    for (const { producerId, batch } of block.produced) this.producers.touch(producerId, batch, this.timeMs);
+    for (const admitted of block.produced) this.producers.settle(admitted, this.timeMs);
     if (block.hasLogAppendTime) for (const append of block.appends) stamp(append, this.timeMs);
     return block;
   }
@@ -229,8 +213,19 @@ export class OwnedPartition {
 /** Adds a block's batches to a producer table as replay does; `partitionTimeMs` is the partition's time before it. */
 export function applyBlock(table: ProducerTable, block: TailBlock, partitionTimeMs: number): void {
   const timeMs = Math.max(partitionTimeMs, block.timeMs);
-  for (const batch of block.entry.batches)
-    table.record(batch, batch.baseOffset, batch.lastOffset, timeMs, partitionTimeMs);
+  for (const batch of block.entry.batches) table.record(batch, batch.baseOffset, batch.lastOffset, timeMs);
+}
+
+/** What idempotence looks at. */
+export function sequencesOf(header: BatchHeader): SequencedBatch {
+  const { producerId, producerEpoch, baseSequence } = header;
+  return { producerId, producerEpoch, baseSequence, lastSequence: lastSequence(header) };
+}
+
+/** What a partition needs of `LogContext`. */
+export interface PartitionEnvironment {
+  readonly options: Pick<LogOptions, 'maxSlotBytes' | 'producerIdExpirationMs' | 'maxProducersPerPartition'>;
+  readonly counters: { producersEvicted: number };
 }
 
 export interface TailBlock {

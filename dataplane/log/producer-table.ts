@@ -1,20 +1,23 @@
 import type { LogErrorCode } from './errors.ts';
+import type { ProducerSnapshot } from './format/snapshot.ts';
 
 /**
  * Producer state of one partition for idempotence (log.md 2.8): per producer id its epoch and last five batches.
  *
- * The table is a pure function of the log's prefix: whoever replays the same blocks ends with the same table, so a
- * retry gets the same answer from a new owner. Therefore time comes from slot headers only: `timeMs` of a batch is its
- * slot's time, clamped monotone per partition, and expiry compares a producer's last batch with the partition's time
- * *before* the block that is being added.
+ * The table is a pure function of the log's prefix: whoever replays the same blocks gives the same answers, so a retry
+ * gets the same answer from a new owner. Which batches it holds follows from the batches alone. Which producers are
+ * *visible* follows from time, and time comes from slot headers only: `timeMs` of a batch is its slot's time, clamped
+ * monotone per partition; a producer has expired when the partition's time is so much later than its last batch (Kafka's
+ * `producer.id.expiration.ms`). And it is bounded: of more producers than may be, those whose last batch is the oldest
+ * are forgotten first, which for them is an early expiry.
  */
 export interface ProducerState {
-  epoch: number;
+  readonly epoch: number;
   lastTimeMs: number;
   /** Oldest first, at most five. */
   readonly batches: ProducedBatch[];
   /** First offset of the open transaction; reserved for transactions. */
-  transactionFirstOffset: number | undefined;
+  readonly transactionFirstOffset: number | undefined;
 }
 
 export interface ProducedBatch {
@@ -22,7 +25,24 @@ export interface ProducedBatch {
   readonly lastSequence: number;
   readonly baseOffset: number;
   readonly lastOffset: number;
+  /** -1 while it has no slot. */
   timeMs: number;
+}
+
+/** A batch that was admitted and has no slot yet; see {@link ProducerTable.settle}. */
+export interface AdmittedBatch {
+  readonly producer: Producer;
+  readonly batch: ProducedBatch;
+}
+
+interface Producer extends ProducerState {
+  /** Batches that have no slot yet: it cannot expire. */
+  withoutSlot: number;
+}
+
+export interface ProducerTableLimits {
+  readonly producerIdExpirationMs: number;
+  readonly maxProducersPerPartition: number;
 }
 
 /** The part of a batch header that idempotence looks at. */
@@ -44,17 +64,22 @@ const SEQUENCE_MODULUS = 2 ** 31;
 const APPEND: SequenceVerdict = { kind: 'append' };
 
 export class ProducerTable {
-  readonly #producers = new Map<number, ProducerState>();
-  readonly #expirationMs: number;
+  /** In the order of their last batches, the oldest first. */
+  readonly #producers = new Map<number, Producer>();
+  readonly #limits: ProducerTableLimits;
+  readonly #onEvicted: () => void;
 
-  constructor(expirationMs: number) {
-    this.#expirationMs = expirationMs;
+  /** @param onEvicted a producer is forgotten because there are too many, not because it has expired */
+  constructor(limits: ProducerTableLimits, onEvicted: () => void = () => undefined) {
+    this.#limits = limits;
+    this.#onEvicted = onEvicted;
   }
 
   get size(): number {
     return this.#producers.size;
   }
 
+  /** In the order of their last batches. */
   entries(): IterableIterator<[number, ProducerState]> {
     return this.#producers.entries();
   }
@@ -101,69 +126,108 @@ export class ProducerTable {
     return refuse('OUT_OF_ORDER_SEQUENCE_NUMBER', batch, `sequence ${expected} was expected next`);
   }
 
+  /** Adds a batch of the log, of a slot of this time. */
+  record(batch: SequencedBatch, baseOffset: number, lastOffset: number, timeMs: number): void {
+    if (batch.producerId < 0) return;
+    const { producer } = this.#add(batch, baseOffset, lastOffset, timeMs);
+    this.#evict(timeMs);
+    producer.lastTimeMs = Math.max(producer.lastTimeMs, timeMs);
+  }
+
   /**
-   * Adds a batch of the log. Live, it is called at admission, before the slot has a time, with the partition's time as
-   * `timeMs`; the caller calls {@link touch} with the slot's time when the slot is closed.
+   * Adds a batch that is admitted, before it has a slot and a time: {@link settle} is called for what is returned when it
+   * has. `undefined`: it is of no producer.
    */
-  record(
+  admit(
     batch: SequencedBatch,
     baseOffset: number,
     lastOffset: number,
-    timeMs: number,
     partitionTimeMs: number,
-  ): ProducedBatch | undefined {
+  ): AdmittedBatch | undefined {
     if (batch.producerId < 0) return undefined;
-    let state = this.#live(batch.producerId, partitionTimeMs);
-    if (state?.epoch !== batch.producerEpoch) {
-      state = {
-        epoch: batch.producerEpoch,
-        lastTimeMs: timeMs,
-        batches: [],
-        transactionFirstOffset: undefined,
-      };
-      this.#producers.set(batch.producerId, state);
-    }
-    const produced = {
-      baseSequence: batch.baseSequence,
-      lastSequence: batch.lastSequence,
-      baseOffset,
-      lastOffset,
-      timeMs,
-    };
-    state.lastTimeMs = Math.max(state.lastTimeMs, timeMs);
-    state.batches.push(produced);
-    if (state.batches.length > KEPT_BATCHES) state.batches.shift();
-    return produced;
+    const admitted = this.#add(batch, baseOffset, lastOffset, -1);
+    this.#evict(partitionTimeMs);
+    admitted.producer.withoutSlot += 1;
+    return admitted;
   }
 
   /** Gives an admitted batch the time of its slot. */
-  touch(producerId: number, produced: ProducedBatch, timeMs: number): void {
-    produced.timeMs = timeMs;
-    const state = this.#producers.get(producerId);
-    if (state !== undefined && state.batches.includes(produced))
-      state.lastTimeMs = Math.max(state.lastTimeMs, timeMs);
+  settle({ producer, batch }: AdmittedBatch, timeMs: number): void {
+    batch.timeMs = timeMs;
+    producer.lastTimeMs = Math.max(producer.lastTimeMs, timeMs);
+    producer.withoutSlot -= 1;
   }
 
-  /** Restores one producer from a snapshot. */
-  restore(producerId: number, state: ProducerState): void {
-    this.#producers.set(producerId, state);
+  /**
+   * Time plays no part in it: whether the producer had expired was decided when the batch was admitted, and shows in its
+   * sequence, since the first batch of an unknown producer has sequence 0.
+   */
+  #add(batch: SequencedBatch, baseOffset: number, lastOffset: number, timeMs: number): AdmittedBatch {
+    const { producerId, producerEpoch, baseSequence, lastSequence } = batch;
+    const known = this.#producers.get(producerId);
+    const continues = known?.epoch === producerEpoch && follows(known, baseSequence);
+    const producer = continues
+      ? known
+      : {
+          epoch: producerEpoch,
+          lastTimeMs: timeMs,
+          batches: [],
+          transactionFirstOffset: undefined,
+          withoutSlot: 0,
+        };
+    const produced = { baseSequence, lastSequence, baseOffset, lastOffset, timeMs };
+    producer.batches.push(produced);
+    if (producer.batches.length > KEPT_BATCHES) producer.batches.shift();
+    if (known !== undefined) this.#producers.delete(producerId);
+    this.#producers.set(producerId, producer);
+    return { producer, batch: produced };
+  }
+
+  /** Restores producers from a snapshot, in whatever order it has them. */
+  restore(producers: readonly ProducerSnapshot[]): void {
+    const byLastBatch = producers.toSorted((a, b) => lastOffsetOf(a) - lastOffsetOf(b));
+    for (const { producerId, batches, ...state } of byLastBatch) {
+      const copies = batches.map((batch) => ({ ...batch }));
+      this.#producers.set(producerId, { ...state, batches: copies, withoutSlot: 0 });
+      this.#evict(state.lastTimeMs);
+    }
   }
 
   /** Forgets producers that {@link check} would not see any more. */
   dropExpired(partitionTimeMs: number): void {
-    for (const [producerId, state] of this.#producers) {
-      if (this.#expired(state, partitionTimeMs)) this.#producers.delete(producerId);
+    for (const [producerId, producer] of this.#producers) {
+      if (this.#expired(producer, partitionTimeMs)) this.#producers.delete(producerId);
+    }
+  }
+
+  /** What goes first is what has expired, if anything has. */
+  #evict(timeMs: number): void {
+    if (this.#producers.size <= this.#limits.maxProducersPerPartition) return;
+    for (const [producerId, producer] of this.#producers) {
+      this.#producers.delete(producerId);
+      if (!this.#expired(producer, timeMs)) this.#onEvicted();
+      return;
     }
   }
 
   #live(producerId: number, partitionTimeMs: number): ProducerState | undefined {
-    const state = this.#producers.get(producerId);
-    return state === undefined || this.#expired(state, partitionTimeMs) ? undefined : state;
+    const producer = this.#producers.get(producerId);
+    return producer === undefined || this.#expired(producer, partitionTimeMs) ? undefined : producer;
   }
 
-  #expired(state: ProducerState, partitionTimeMs: number): boolean {
-    return partitionTimeMs - state.lastTimeMs > this.#expirationMs;
+  #expired(producer: Producer, partitionTimeMs: number): boolean {
+    const { producerIdExpirationMs } = this.#limits;
+    return producer.withoutSlot === 0 && partitionTimeMs - producer.lastTimeMs > producerIdExpirationMs;
   }
+}
+
+function follows({ batches }: ProducerState, baseSequence: number): boolean {
+  const last = batches.at(-1);
+  return last === undefined || baseSequence === (last.lastSequence + 1) % SEQUENCE_MODULUS;
+}
+
+function lastOffsetOf({ batches }: ProducerSnapshot): number {
+  return batches.at(-1)?.lastOffset ?? -1;
 }
 
 function refuse(code: LogErrorCode, batch: SequencedBatch, why: string): SequenceVerdict {

@@ -66,7 +66,7 @@ export const metricTable = {
     kind: 'counter',
     unit: 'events',
     labels: ['event'],
-    help: 'What the log of this broker has met, by kind: takeovers, hand-overs, deaths of sessions, segments and checkpoints written, trims, swept slots. Deaths of sessions are rare in a healthy cluster.',
+    help: 'What the log of this broker has met, by kind: takeovers, hand-overs, deaths of sessions, segments and checkpoints written, trims, swept slots, producers forgotten before they expired because a partition had too many. Deaths of sessions are rare in a healthy cluster.',
   },
   firn_log_lines_total: {
     kind: 'counter',

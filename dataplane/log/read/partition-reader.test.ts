@@ -7,6 +7,7 @@ import type { LogErrorCode } from '../errors.ts';
 import { manifestKey, segmentKey, slotKey } from '../format/keys.ts';
 import { decodeManifest, encodeManifest } from '../format/manifest.ts';
 import type { Served } from '../served-groups.ts';
+import { newLogCounters } from '../log-context.ts';
 import type { LogOptions } from '../options.ts';
 import { defaultLogOptions } from '../options.ts';
 import { OwnedGroup } from '../owned-group.ts';
@@ -38,13 +39,10 @@ async function owned(
   });
   const partitions = new Map(
     fixture.manifest.partitions.map((entry) => {
-      const partition = new OwnedPartition(
-        fixture.topicId,
-        fixture.manifest.epoch,
-        entry,
-        undefined,
+      const partition = new OwnedPartition(fixture.topicId, fixture.manifest.epoch, entry, undefined, {
         options,
-      );
+        counters: newLogCounters(),
+      });
       for (const { sid, slot, entry: block, pieces } of fixture.unflushed.filter(
         (other) => other.partition === entry.partition,
       )) {
