@@ -13,8 +13,11 @@ interface StoredBatch {
 export interface SimulatedLogFaults {
   /** How long an append, a read or a confirmation takes. */
   latencyMs: () => number;
-  /** Asked for each append when it is to become durable. `lost`: it is not in the log; `unknown`: it is. Both are rejected. */
-  append: () => 'durable' | 'lost' | 'unknown';
+  /**
+   * Asked for each append when it is to become durable. All others are rejected: `lost` is not in the log, `unknown` is,
+   * and whatever is under way is rejected with them; `refused` is not in the log, and nothing happens to the others.
+   */
+  append: () => 'durable' | 'lost' | 'unknown' | 'refused';
 }
 
 /** The partitions of `__consumer_offsets` as the store has them, and who owns them. */
@@ -93,12 +96,14 @@ export class SimulatedLog implements CoordinatorLog {
           return;
         }
         const outcome = this.#faults.append();
-        const result = outcome === 'lost' ? undefined : this.#store.append(partition, Buffer.from(batch));
-        if (outcome === 'durable' && result !== undefined) resolve(result);
-        else {
-          this.#session += 1;
-          reject(notLeader(partition));
+        const isInLog = outcome === 'durable' || outcome === 'unknown';
+        const result = isInLog ? this.#store.append(partition, Buffer.from(batch)) : undefined;
+        if (outcome === 'durable' && result !== undefined) {
+          resolve(result);
+          return;
         }
+        if (outcome !== 'refused') this.#session += 1;
+        reject(notLeader(partition));
       });
     });
   }

@@ -79,6 +79,72 @@ test('when an append fails everybody who waits asks for the coordinator again, a
   }
 });
 
+test('a fetch shows nothing that is not durable', async () => {
+  const world = new GroupWorld({ topics, partitions: 1 });
+  await world.run(async () => {
+    await world.wait(100);
+    const client = new ClassicClient(world, 'group');
+    assert.equal(await client.commit('topic', 0, 1), 'NONE');
+    world.faults.latencyMs = () => 200;
+    world.faults.append = () => 'lost';
+    const commit = client.commit('topic', 0, 2);
+    world.faults.latencyMs = () => 1;
+    const fetch = client.fetch('topic', 0);
+    assert.deepEqual(await Promise.all([commit, fetch]), ['NOT_COORDINATOR', 'NOT_COORDINATOR']);
+    world.faults.append = () => 'durable';
+    await world.wait(100);
+    assert.equal(await client.fetch('topic', 0), 1);
+  });
+});
+
+test('the state is read again only when it is settled what became of the appends that were under way', async () => {
+  const world = new GroupWorld({ topics, partitions: 1 });
+  await world.run(async () => {
+    await world.wait(100);
+    const outcomes = ['refused', 'durable'] as const;
+    let count = 0;
+    world.faults.append = () => outcomes[count++] ?? 'durable';
+    const first = new ClassicClient(world, 'group').commit('topic', 0, 1);
+    world.faults.latencyMs = () => 500;
+    const second = new ClassicClient(world, 'group').commit('topic', 1, 2);
+    world.faults.latencyMs = () => 1;
+    assert.deepEqual(await Promise.all([first, second]), ['NOT_COORDINATOR', 'NOT_COORDINATOR']);
+    await world.wait(1_000);
+    assert.equal(await new ClassicClient(world, 'group').fetch('topic', 0), -1);
+    assert.equal(await new ClassicClient(world, 'group').fetch('topic', 1), 2);
+  });
+});
+
+test('a snapshot of which a part was refused is none, however it ends', async () => {
+  const world = new GroupWorld({
+    topics,
+    partitions: 1,
+    options: { snapshotMinBytes: 20_000, snapshotBatchBytes: 100 },
+  });
+  await world.run(async () => {
+    await world.wait(100);
+    const groups = Array.from({ length: 20 }, (_, i) => new ClassicClient(world, `g-${i}`));
+    for (const group of groups) assert.equal(await group.commit('topic', 0, 7), 'NONE');
+    // The second batch of the snapshot, which begins when enough is appended.
+    let appends = 0;
+    let before = 0;
+    world.faults.append = () => {
+      appends += 1;
+      const isSnapshot = appends > before + 2;
+      return isSnapshot && appends === before + 4 ? 'refused' : 'durable';
+    };
+    let error: string | undefined = 'NONE';
+    while (error === 'NONE') {
+      before = appends;
+      error = await new ClassicClient(world, 'other').commit('topic', 0, 1);
+    }
+    await world.wait(1_000);
+    world.restart('other');
+    await world.wait(1_000);
+    for (const group of groups) assert.equal(await group.fetch('topic', 0), 7);
+  });
+});
+
 test('an answer waits for what was appended for the group before, not for other groups', async () => {
   const world = new GroupWorld({ topics, partitions: 1 });
   await world.run(async () => {

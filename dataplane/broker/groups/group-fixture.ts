@@ -188,6 +188,9 @@ export class ClassicClient {
   rebalanceTimeoutMs = 30_000;
   protocolType = 'consumer';
   protocolNames: readonly string[] = ['range'];
+  clientId = 'client';
+  /** Which broker it asks; default: the coordinator. */
+  broker: number | undefined;
 
   constructor(
     world: GroupWorld,
@@ -201,6 +204,7 @@ export class ClassicClient {
   }
 
   get #handlers(): GroupHandlers {
+    if (this.broker !== undefined) return this.#world.broker(this.broker).handlers;
     return (this.#world.ownerOf(this.groupId) ?? this.#world.broker(0)).handlers;
   }
 
@@ -220,12 +224,10 @@ export class ClassicClient {
       protocolType: this.protocolType,
       protocols: this.protocolNames.map((name) => ({ name, metadata })),
     };
-    const answer = await this.#world.call(
-      joinGroup,
-      this.#handlers.joinGroup,
-      request,
-      this.#version(this.versions.join),
-    );
+    const answer = await this.#world.call(joinGroup, this.#handlers.joinGroup, request, {
+      ...this.#version(this.versions.join),
+      clientId: this.clientId,
+    });
     if (answer.errorCode === 0 || nameOf(answer) === 'MEMBER_ID_REQUIRED') this.memberId = answer.memberId;
     if (answer.errorCode === 0) this.generation = answer.generationId;
     return answer;

@@ -51,10 +51,19 @@ export async function loadShard(
   return reader.loaded;
 }
 
+/** The first mark of a snapshot that is being read. */
+interface Begin {
+  readonly number: number;
+  readonly offset: number;
+  readonly bytesBefore: number;
+  /** Seen since. */
+  records: number;
+}
+
 class ShardReader {
   readonly #state: Pick<ShardContext, 'groups' | 'offsets'>;
   #bytes = 0;
-  #begin: { readonly number: number; readonly offset: number; readonly bytesBefore: number } | undefined;
+  #begin: Begin | undefined;
   #whole: { readonly offset: number; readonly bytesBefore: number; readonly sizeBytes: number } | undefined;
   #lastNumber = 0;
 
@@ -96,16 +105,20 @@ class ShardReader {
   #replay(key: Uint8Array, value: Uint8Array | null, offset: number): void {
     const record = decodeGroupRecord(key, value);
     if (record !== undefined) {
+      if (this.#begin !== undefined) this.#begin.records += 1;
       replayRecord(this.#state, record);
       return;
     }
-    const mark = decodeSnapshotMark(key);
+    const mark = decodeSnapshotMark(key, value);
     if (mark === undefined) return;
     this.#lastNumber = Math.max(this.#lastNumber, mark.number);
-    if (mark.kind === 'begin') this.#begin = { number: mark.number, offset, bytesBefore: this.#bytes };
-    else if (this.#begin?.number === mark.number) {
-      const { bytesBefore } = this.#begin;
-      this.#whole = { offset: this.#begin.offset, bytesBefore, sizeBytes: this.#bytes - bytesBefore };
+    const begin = this.#begin;
+    this.#begin = undefined;
+    if (mark.kind === 'begin')
+      this.#begin = { number: mark.number, offset, bytesBefore: this.#bytes, records: 0 };
+    else if (begin?.number === mark.number && begin.records === mark.records) {
+      const { bytesBefore } = begin;
+      this.#whole = { offset: begin.offset, bytesBefore, sizeBytes: this.#bytes - bytesBefore };
     }
   }
 }

@@ -15,10 +15,12 @@ import type { ShardContext } from './shard-context.ts';
  *                 └─ the log start moves here when `end 7` is durable
  * ```
  * All of it is appended in one go, so nothing comes in between. Replaying it over what is older changes nothing, hence a
- * snapshot without its end, or one before which nothing was deleted, does no harm.
+ * snapshot that is not whole, or one before which nothing was deleted, does no harm. It is whole when as many records lie
+ * between its marks as the second one says: its batches are appended one by one, and each may be refused.
  *
  * The marks are records whose key starts with a type that Kafka does not have: its tools and others skip what they do
- * not know. Key: `type int16 = 0x4672 | kind int8 (0 begin, 1 end) | number int64`; value: `version int16 = 0`.
+ * not know. Key: `type int16 = 0x4672 | kind int8 (0 begin, 1 end) | number int64`; value: `version int16 = 0 | records int32`,
+ * how many there are between the marks (-1 in the first).
  */
 export const snapshotMarkType = 0x46_72;
 
@@ -26,23 +28,32 @@ export interface SnapshotMark {
   readonly kind: 'begin' | 'end';
   /** One more than that of the last snapshot. */
   readonly number: number;
+  /** Between the marks; -1 in the first. */
+  readonly records: number;
 }
 
-export function encodeSnapshotMark({ kind, number }: SnapshotMark): RecordInput {
+export function encodeSnapshotMark({ kind, number, records }: SnapshotMark): RecordInput {
   const key = Buffer.alloc(11);
   key.writeInt16BE(snapshotMarkType);
   key.writeInt8(kind === 'begin' ? 0 : 1, 2);
   key.writeBigInt64BE(BigInt(number), 3);
-  return { key, value: Buffer.alloc(2) };
+  const value = Buffer.alloc(6);
+  value.writeInt32BE(records, 2);
+  return { key, value };
 }
 
-/** @returns undefined when the key is no mark that this version knows */
-export function decodeSnapshotMark(key: Uint8Array): SnapshotMark | undefined {
+/** @returns undefined when it is no mark that this version knows */
+export function decodeSnapshotMark(key: Uint8Array, value: Uint8Array | null): SnapshotMark | undefined {
   const bytes = Buffer.from(key.buffer, key.byteOffset, key.byteLength);
   if (bytes.length !== 11 || bytes.readInt16BE() !== snapshotMarkType) return undefined;
   const kind = bytes.readInt8(2);
   if (kind !== 0 && kind !== 1) return undefined;
-  return { kind: kind === 0 ? 'begin' : 'end', number: Number(bytes.readBigInt64BE(3)) };
+  if (value === null || value.length < 6) return undefined;
+  return {
+    kind: kind === 0 ? 'begin' : 'end',
+    number: Number(bytes.readBigInt64BE(3)),
+    records: Buffer.from(value.buffer, value.byteOffset, value.byteLength).readInt32BE(2),
+  };
 }
 
 /** Current values of everything, in an order that can be replayed. */
@@ -114,18 +125,20 @@ export function* snapshotBatches(
     batchBytes,
   }: { readonly number: number; readonly nowMs: number; readonly batchBytes: number },
 ): Generator<Buffer> {
-  let records: RecordInput[] = [encodeSnapshotMark({ kind: 'begin', number })];
+  let records: RecordInput[] = [encodeSnapshotMark({ kind: 'begin', number, records: -1 })];
   let sizeBytes = 0;
+  let count = 0;
   for (const record of liveRecords(state)) {
     const encoded = encodeGroupRecord(record);
     records.push(encoded);
+    count++;
     sizeBytes += (encoded.key?.length ?? 0) + (encoded.value?.length ?? 0) + 20;
     if (sizeBytes < batchBytes) continue;
     yield toBatch(records, nowMs);
     records = [];
     sizeBytes = 0;
   }
-  records.push(encodeSnapshotMark({ kind: 'end', number }));
+  records.push(encodeSnapshotMark({ kind: 'end', number, records: count }));
   yield toBatch(records, nowMs);
 }
 

@@ -23,6 +23,8 @@ export class ConsumerClient {
   assignor: string | null = null;
   rebalanceTimeoutMs = 30_000;
   epoch = 0;
+  /** Which broker it asks; default: the coordinator. */
+  broker: number | undefined;
   /** What it consumes. */
   owned: TopicPartitions = noPartitions;
   /** What it shall have, as last told. */
@@ -49,6 +51,7 @@ export class ConsumerClient {
   }
 
   get #handlers(): GroupHandlers {
+    if (this.broker !== undefined) return this.#world.broker(this.broker).handlers;
     return (this.#world.ownerOf(this.groupId) ?? this.#world.broker(0)).handlers;
   }
 
