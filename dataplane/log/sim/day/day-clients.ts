@@ -3,9 +3,9 @@ import { sleep } from '../../../runtime/runtime.ts';
 import type { VirtualRandom } from '../../../runtime/virtual-random.ts';
 import type { VirtualTime } from '../../../runtime/virtual-time.ts';
 import { buildBatch } from '../../../protocol/record-batch-builder.ts';
+import { parseBatches } from '../../../protocol/record-batch.ts';
 import type { BrokerLog } from '../../broker-log.ts';
 import { LogError } from '../../errors.ts';
-import { batchesOf } from '../../flush.ts';
 import type { GroupReader } from '../../read/group-reader.ts';
 import type { BrokerNode, CallResult } from '../broker-node.ts';
 
@@ -220,13 +220,15 @@ async function callLeader<T>(
   return result;
 }
 
-/** Offset after batches that must continue a log at `position`. */
+/** Offset after batches that must continue a log at `position`, and be whole: their memory was others' a while ago. */
 function endOf(pieces: readonly Uint8Array[], position: number, name: string): number {
   let next = position;
-  for (const { baseOffset, lastOffsetDelta } of batchesOf(pieces)) {
-    if (baseOffset > next || baseOffset + lastOffsetDelta < next)
-      throw new Error(`a reader of ${name} got offset ${baseOffset} where ${next} comes next`);
-    next = baseOffset + lastOffsetDelta + 1;
+  for (const piece of pieces) {
+    for (const { baseOffset, lastOffsetDelta } of parseBatches(piece, { verifyCrc: true })) {
+      if (baseOffset > next || baseOffset + lastOffsetDelta < next)
+        throw new Error(`a reader of ${name} got offset ${baseOffset} where ${next} comes next`);
+      next = baseOffset + lastOffsetDelta + 1;
+    }
   }
   return next;
 }
