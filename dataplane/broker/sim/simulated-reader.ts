@@ -1,0 +1,156 @@
+import { fetch } from '../../protocol/api/fetch.ts';
+import { listOffsets } from '../../protocol/api/list-offsets.ts';
+import { isRetriableCode } from '../../protocol/error-code.ts';
+import { readBatchHeader, batchOverheadBytes } from '../../protocol/record-batch.ts';
+import { RecordCursor } from '../../protocol/records.ts';
+import { ClientRouter, topicName } from './client-router.ts';
+import { NoAnswer } from './simulated-client.ts';
+import type { BrokerSimulation } from './broker-simulation.ts';
+import { BrokerViolation } from './violation.ts';
+
+const fetchVersion = 12;
+const listVersion = 7;
+
+/** Reads partitions from their beginnings, with incremental fetch sessions, and looks at their ends from time to time. */
+export class SimulatedReader {
+  readonly #world: BrokerSimulation;
+  readonly #name: string;
+  readonly #router: ClientRouter;
+  readonly #positions: Map<number, number>;
+  readonly #sessions = new Map<string, { id: number; epoch: number; told: Map<number, number> }>();
+
+  constructor(world: BrokerSimulation, name: string, partitions: readonly number[]) {
+    this.#world = world;
+    this.#name = name;
+    this.#positions = new Map(partitions.map((partition) => [partition, 0]));
+    this.#router = new ClientRouter(world.newClient(name), world);
+  }
+
+  start(): void {
+    this.#world.run(this.#run());
+  }
+
+  position(partition: number): number {
+    return this.#positions.get(partition) ?? 0;
+  }
+
+  async #run(): Promise<void> {
+    const { random } = this.#world;
+    while (!this.#world.isOver) {
+      try {
+        await this.#fetchOnce();
+        if (random.chance(0.1)) await this.#lookAtEnd(random.pick([...this.#positions.keys()]));
+      } catch (error) {
+        if (!(error instanceof NoAnswer)) throw error;
+        for (const partition of this.#positions.keys()) this.#router.forgetLeader(partition);
+        await this.#world.sleep(random.between(5, 50));
+      }
+    }
+    this.#router.client.close();
+  }
+
+  async #fetchOnce(): Promise<void> {
+    const byLeader = new Map<string, number[]>();
+    for (const partition of this.#positions.keys()) {
+      const address = await this.#router.leader(partition);
+      byLeader.set(address, [...(byLeader.get(address) ?? []), partition]);
+    }
+    for (const [address, partitions] of byLeader) await this.#fetch(address, partitions);
+  }
+
+  async #fetch(address: string, partitions: readonly number[]): Promise<void> {
+    const session = this.#sessions.get(address) ?? { id: 0, epoch: 0, told: new Map<number, number>() };
+    this.#sessions.set(address, session);
+    const changed = partitions.filter(
+      (partition) => session.told.get(partition) !== this.position(partition),
+    );
+    const forgotten = [...session.told.keys()].filter((partition) => !partitions.includes(partition));
+    const waitMs = 100;
+    try {
+      const answer = await this.#router.client.request(
+        address,
+        fetch,
+        fetchVersion,
+        {
+          maxWaitMs: waitMs,
+          minBytes: 1,
+          maxBytes: this.#world.random.pick([1, 300, 100_000]),
+          sessionId: session.id,
+          sessionEpoch: session.epoch,
+          topics: [
+            {
+              topic: topicName,
+              partitions: changed.map((partition) => ({
+                partition,
+                fetchOffset: this.position(partition),
+                partitionMaxBytes: 100_000,
+              })),
+            },
+          ],
+          forgottenTopicsData:
+            session.id === 0 || forgotten.length === 0 ? [] : [{ topic: topicName, partitions: forgotten }],
+        },
+        waitMs,
+      );
+      if (answer.errorCode !== 0) {
+        // The session is unknown: a new one begins.
+        this.#sessions.delete(address);
+        return;
+      }
+      session.id = answer.sessionId;
+      session.epoch = answer.sessionId === 0 ? 0 : session.epoch + 1;
+      for (const partition of forgotten) session.told.delete(partition);
+      for (const partition of changed) session.told.set(partition, this.position(partition));
+      for (const { partitions: answers } of answer.responses)
+        for (const one of answers) this.#take(one.partitionIndex, one.errorCode, one.records);
+    } catch (error) {
+      this.#sessions.delete(address);
+      throw error;
+    }
+  }
+
+  #take(partition: number, errorCode: number, records: Uint8Array | null): void {
+    if (errorCode !== 0) {
+      if (!isRetriableCode(errorCode))
+        throw new BrokerViolation(
+          'valid positions',
+          `${this.#name}: partition ${partition} at ${this.position(partition)} got error ${errorCode}`,
+        );
+      throw new NoAnswer(`error ${errorCode}`);
+    }
+    let position = this.position(partition);
+    for (let at = 0; records !== null && at < records.length;) {
+      const header = readBatchHeader(records, at);
+      const cursor = new RecordCursor(
+        header,
+        records.subarray(at + batchOverheadBytes, at + header.sizeBytes),
+      );
+      while (cursor.next()) {
+        if (cursor.offset < position) continue;
+        if (cursor.offset !== position)
+          throw new BrokerViolation('dense offsets', `${partition}@${position}: ${cursor.offset} came next`);
+        const value = Buffer.from(cursor.value ?? []).toString();
+        this.#world.history.seen(partition, cursor.offset, value, 'read');
+        position += 1;
+      }
+      at += header.sizeBytes;
+    }
+    this.#positions.set(partition, position);
+  }
+
+  async #lookAtEnd(partition: number): Promise<void> {
+    const least = this.#world.history.acknowledgedEnd(partition);
+    const address = await this.#router.leader(partition);
+    const { topics } = await this.#router.client.request(address, listOffsets, listVersion, {
+      replicaId: -1,
+      isolationLevel: 0,
+      topics: [{ name: topicName, partitions: [{ partitionIndex: partition, timestamp: -1 }] }],
+    });
+    const answer = topics[0]?.partitions[0];
+    if (answer?.errorCode === 0 && answer.offset < least)
+      throw new BrokerViolation(
+        'durability',
+        `partition ${partition} is said to end at ${answer.offset}, ${least} had been acknowledged before`,
+      );
+  }
+}
