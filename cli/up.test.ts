@@ -8,7 +8,10 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import type { BrokerStatus } from '../dataplane/broker/broker-status.ts';
 import type { ExitCode } from './command.ts';
 import { runFirn } from './firn.ts';
+import { directoryOfUrl } from '../dataplane/store/open.ts';
+import { parseS3Url } from '../dataplane/store/s3/s3-options.ts';
 import { drainBroker } from './up/drain-broker.ts';
+import { storeUrl } from './up/manifest-settings.ts';
 
 /** `firn up` inside this process. */
 class Up {
@@ -187,6 +190,42 @@ describe('firn up', () => {
     silent.close();
   });
 
+  test('starts what a manifest says', async () => {
+    const file = path.join(folder, 'broker.yaml');
+    await writeFile(
+      file,
+      'apiVersion: firn.dev/v1beta1\nkind: Broker\nmetadata: {name: main}\nspec:\n  zones: [eu-1a]\n' +
+        '  storage: {file: {path: "a b%c?d"}}\n  listeners:\n    - {name: internal, port: 0}\n    - {name: other, port: 0}\n' +
+        '  config: {max.connections: 1}\n',
+    );
+    const one = new Up('-f', file, '--admin-port', '0');
+    running.push(one);
+    const [, internal, other] = await one.says(/internal +(\S+)\n +other +(\S+)\n/);
+    const status = JSON.parse((await one.get('/status')).text) as BrokerStatus;
+    assert.deepEqual(status.listeners, { internal, other });
+    assert.equal(status.broker.zone, 'eu-1a');
+    assert((await readdir(folder)).includes('a b%c?d'));
+  });
+
+  test('a manifest that says what cannot be: each problem with file and line, exit code 2', async () => {
+    const file = path.join(folder, 'wrong.yaml');
+    const head = 'apiVersion: firn.dev/v1beta1\nkind: Broker\nmetadata: {name: main}\nspec:\n';
+    await writeFile(
+      file,
+      `${head}  storage: {file: {path: a}}\n  config:\n    max.conections: 1\n    max.connections: x\n`,
+    );
+    const one = new Up('-f', file);
+    assert.equal(await one.code, 2);
+    assert.equal(
+      one.err,
+      `firn up: ${file}:7: spec.config["max.conections"] is no setting that Firn has; did you mean "max.connections"?\n` +
+        `firn up: ${file}:8: spec.config["max.connections"] is "x" but must be a whole number from 0 to 2147483647\n`,
+    );
+    const missing = new Up('-f', 'nowhere.yaml');
+    assert.equal(await missing.code, 2);
+    assert.match(missing.err, /^firn up: nowhere\.yaml cannot be read: ENOENT/);
+  });
+
   test('wrong usage: exit code 2 and what would be right', async () => {
     for (const [args, message] of [
       [['--port', 'x'], /--port is "x" but must be a whole number from 0 to 65535/],
@@ -194,12 +233,48 @@ describe('firn up', () => {
       [['--drain-timeout', 'soon'], /--drain-timeout is "soon" but must be a duration/],
       [['--log-level', 'loud'], /must be one of debug, info, warn, error/],
       [['file:a', 'file:b'], /give one URL, not 2/],
+      [['-f', 'x.yaml', '--port', '1'], /--port is what the manifest says/],
+      [['-f', 'x.yaml', 'file:a'], /URL is what the manifest says/],
       [['--fast'], /--fast/],
     ] as const) {
       const one = new Up(...args);
       assert.equal(await one.code, 2, args.join(' '));
       assert.match(one.err, message);
     }
+  });
+});
+
+describe('the store that a manifest names', () => {
+  const s3 = {
+    prefix: '',
+    region: '',
+    endpoint: '',
+    forcePathStyle: undefined,
+    credentialsSecretRef: undefined,
+  };
+
+  test('a bucket', () => {
+    const url = (given: object): string =>
+      storeUrl({ file: undefined, s3: { ...s3, bucket: 'my-bucket', ...given } }, '/home');
+    assert.equal(url({}), 's3://my-bucket');
+    assert.deepEqual(
+      parseS3Url(url({ prefix: '/a b/50%', region: 'eu-1', endpoint: 'http://h:9', forcePathStyle: false })),
+      {
+        bucket: 'my-bucket',
+        prefix: '/a b/50%',
+        endpoint: 'http://h:9',
+        region: 'eu-1',
+        pathStyle: false,
+        checksums: undefined,
+        signPayload: undefined,
+      },
+    );
+  });
+
+  test('a directory, relative to the manifest', () => {
+    const url = (path: string): string => storeUrl({ s3: undefined, file: { path } }, '/home/me');
+    assert.equal(directoryOfUrl(url('../data')), '/home/data');
+    assert.equal(directoryOfUrl(url('/a b/50%?#')), '/a b/50%?#');
   });
 });
 

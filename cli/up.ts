@@ -1,9 +1,10 @@
 import { parseArgs } from 'node:util';
-import { parseConfigValue } from '../dataplane/runtime/config-entry.ts';
-import { ConfigError } from '../dataplane/runtime/config-entry.ts';
+import { ManifestError } from '../crds/manifest-error.ts';
+import { ConfigError, parseConfigValue } from '../dataplane/runtime/config-entry.ts';
 import { logLevels } from '../dataplane/runtime/logger.ts';
 import { UsageError } from './command.ts';
 import type { Command } from './command.ts';
+import { settingsOfManifest } from './up/manifest-settings.ts';
 import { runBroker } from './up/run-broker.ts';
 import type { UpSettings } from './up/up-settings.ts';
 
@@ -22,11 +23,14 @@ export const upCommand: Command = {
   name: 'up',
   summary: 'start a broker over a directory or a bucket',
   usage: `usage: firn up [URL] [options]
+       firn up -f FILE [options]
 
 Starts one Kafka-compatible broker that keeps everything in the object store at URL, and runs until it is interrupted
 (Ctrl-C): then it hands over what it holds and ends. A second Ctrl-C ends it at once, which loses nothing that was
 acknowledged. URL is s3://BUCKET[/PREFIX][?endpoint=…&region=…] or file:FOLDER (default: ${defaults.url}).
 
+  -f, --file FILE      start what the Broker manifest in FILE says, instead of URL, --port and --zone
+                       (docs/broker-manifest.md, examples/broker.yaml)
   --host ADDRESS       listen on this address (default: ${defaults.host})
   --port PORT          listen for Kafka clients on this port, 0 for any free one (default: ${defaults.port})
   --admin-host ADDRESS address of the admin port, which has no authentication (default: ${defaults['admin-host']})
@@ -35,16 +39,35 @@ acknowledged. URL is s3://BUCKET[/PREFIX][?endpoint=…&region=…] or file:FOLD
   --drain-timeout T    how long handing over may take, such as 500ms, 30s, 2m (default: ${defaults['drain-timeout']})
   --log-level L        one of ${logLevels.join(', ')}, on standard error (default: ${defaults['log-level']})
 
-Exit code: 0 drained after an interruption, 1 it could not start or go on, 2 wrong usage.`,
+Exit code: 0 drained after an interruption, 1 it could not start or go on, 2 wrong usage or a wrong manifest.`,
 
   async run(args, io) {
-    return await runBroker(parse(args), io);
+    const asked = parse(args);
+    try {
+      return await runBroker(await settingsOf(asked, io.cwd), io);
+    } catch (error) {
+      if (!(error instanceof ManifestError)) throw error;
+      for (const problem of error.problems) io.err(`firn up: ${problem}\n`);
+      return 2;
+    }
   },
 };
 
-function parse(args: readonly string[]): UpSettings {
+type Asked = Pick<UpSettings, 'admin' | 'logLevel' | 'drainTimeoutMs'> & {
+  readonly host: string;
+  readonly what:
+    { readonly file: string } | { readonly url: string; readonly port: number; readonly zone: string };
+};
+
+async function settingsOf({ host, what, ...rest }: Asked, cwd: string): Promise<UpSettings> {
+  if ('file' in what) return { ...rest, ...(await settingsOfManifest(what.file, { cwd, host })) };
+  const { url, port, zone } = what;
+  return { ...rest, url, zone, listeners: [{ name: 'PLAINTEXT', host, port }], options: {} };
+}
+
+function parse(args: readonly string[]): Asked {
   const { values, positionals } = parseOptions(args);
-  const [url = defaults.url, ...more] = positionals;
+  const [url, ...more] = positionals;
   if (more.length > 0) throw new UsageError(`give one URL, not ${positionals.length}`);
   const logLevel = logLevels.find((level) => level === values['log-level']);
   if (logLevel === undefined) {
@@ -52,14 +75,25 @@ function parse(args: readonly string[]): UpSettings {
       `--log-level is ${JSON.stringify(values['log-level'])} but must be one of ${logLevels.join(', ')}`,
     );
   }
+  const { file, port, zone, host } = values;
+  const also = { URL: url, '--port': port, '--zone': zone };
+  for (const [option, value] of Object.entries(also)) {
+    if (file !== undefined && value !== undefined)
+      throw new UsageError(`${option} is what the manifest says: leave it out, or leave out --file`);
+  }
   return {
-    url,
-    listeners: [{ name: 'PLAINTEXT', host: values.host, port: portOf('--port', values.port) }],
+    host,
     admin: { host: values['admin-host'], port: portOf('--admin-port', values['admin-port']) },
-    zone: values.zone,
     logLevel,
     drainTimeoutMs: durationOf('--drain-timeout', values['drain-timeout']),
-    options: {},
+    what:
+      file === undefined
+        ? {
+            url: url ?? defaults.url,
+            port: portOf('--port', port ?? defaults.port),
+            zone: zone ?? defaults.zone,
+          }
+        : { file },
   };
 }
 
@@ -70,10 +104,11 @@ function parseOptions(args: readonly string[]) {
       allowPositionals: true,
       options: {
         host: { type: 'string', default: defaults.host },
-        port: { type: 'string', default: defaults.port },
+        file: { type: 'string', short: 'f' },
+        port: { type: 'string' },
         'admin-host': { type: 'string', default: defaults['admin-host'] },
         'admin-port': { type: 'string', default: defaults['admin-port'] },
-        zone: { type: 'string', default: defaults.zone },
+        zone: { type: 'string' },
         'drain-timeout': { type: 'string', default: defaults['drain-timeout'] },
         'log-level': { type: 'string', default: defaults['log-level'] },
       },

@@ -2,6 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { notBuiltPage } from '../dataplane/broker/not-built-page.ts';
+import { brokerManifestPage } from '../crds/broker-manifest-page.ts';
+import { staticConfigSection } from '../dataplane/broker/config/static-config-page.ts';
 import { topicConfigPage } from '../dataplane/cluster/config/topic-config-page.ts';
 import { configPage } from '../dataplane/runtime/config-page.ts';
 import { metricsPage } from '../dataplane/runtime/metrics-page.ts';
@@ -14,6 +16,7 @@ export interface GeneratedPage {
 }
 
 const makers: Readonly<Record<string, () => string>> = {
+  'docs/broker-manifest.md': () => `${brokerManifestPage()}\n${staticConfigSection()}`,
   'docs/configuration.md': configPage,
   'docs/metrics.md': metricsPage,
   'docs/not-built.md': notBuiltPage,

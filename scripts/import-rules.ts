@@ -37,7 +37,7 @@ export const folderImports: Readonly<Record<string, readonly string[]>> = {
     'dataplane/table',
   ],
   operator: ['dataplane/client', 'dataplane/protocol', 'dataplane/runtime', 'dataplane/cluster', 'crds'],
-  crds: [],
+  crds: ['dataplane/runtime'],
   cli: ['*'],
   bench: ['*'],
   e2e: ['*'],

@@ -188,6 +188,8 @@ export const brokerConfigTable = {
   },
 } as const satisfies Readonly<Record<string, BrokerConfigEntry>>;
 
+export type BrokerConfigName = keyof typeof brokerConfigTable;
+
 export function isBrokerConfig(name: string): boolean {
   return Object.hasOwn(brokerConfigTable, name);
 }
