@@ -115,8 +115,14 @@ export const slotMutants = {
       {
         file: 'log/owned-group.ts',
         find: `    this.session.die(\`group \${this.id} was taken over by \${describeOwner(lost.current)}\`);\n`,
-        replace: `    this.abandon(this.session.deathReason);
-    for (const partition of this.partitions.values()) partition.tail.length = 0;
+        replace: `    this.abandon(this.session.deathReason);\n`,
+      },
+      {
+        file: 'log/unflushed-records.ts',
+        find: `  async flushDue(): Promise<void> {\n`,
+        replace: `  async flushDue(): Promise<void> {
+    for (const group of this.#groups.all())
+      if (group.phase === 'gone' && this.#groups.remove(group)) this.abandon(group);
 `,
       },
     ],

@@ -66,7 +66,7 @@ export const sweepMutants = {
   },
   gcBeyondFence: {
     breaks: 'the sweep takes everything above a FENCE for garbage',
-    caughtBy: ['reference safety', 'immutability'],
+    caughtBy: ['reference safety', 'immutability', 'durability'],
     edits: [
       {
         file: 'log/session-remains.ts',
