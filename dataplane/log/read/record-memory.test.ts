@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { createMemoryStore } from '../../store/memory.ts';
+import { LogFormatError } from '../format/errors.ts';
+import { FetchGate } from './fetch-gate.ts';
 import { LogFixture, sidOf } from './log-fixture.ts';
 import { LoadingCache } from './loading-cache.ts';
 import { RecordBytes, RecordMemory } from './record-memory.ts';
 import { assertBatches } from './written-batch.ts';
 import { GroupReader } from './group-reader.ts';
+import { VerifiedGet } from './verified-get.ts';
+import { WatchedStore } from './watched-store.ts';
 
 const scribble = (memory: Uint8Array): void => {
   memory.fill(0xdb);
@@ -162,4 +167,56 @@ test('readers that release what they got never see other bytes, however small th
     }),
   );
   assert(reader.cold.memory.counters.reused > 20, JSON.stringify(reader.cold.memory.counters));
+});
+
+test('memory of a damaged answer is used for the second attempt, that of a failed GET never again', async () => {
+  const store = new WatchedStore(createMemoryStore({ runtime: { wallMs: () => 0 } }));
+  const stored = Buffer.alloc(2_000, 'firn');
+  await store.put('object', stored);
+  const pool = poolOf(10_000);
+  const verified = new VerifiedGet(store, new FetchGate(10_000), pool);
+  const verify = (bytes: Uint8Array): void => {
+    if (!stored.subarray(0, 1_000).equals(bytes)) throw new LogFormatError('CHECKSUM', 'object', 'damaged');
+  };
+  const get = async (): Promise<RecordBytes> => {
+    const records = await verified.getSpan('object', 0, 1_000, verify, undefined);
+    assert(records !== 'gone');
+    return records;
+  };
+  let answers = 0;
+  store.onGet = async (_get, answer) => {
+    const found = await answer();
+    if (answers++ === 0 && found.kind === 'found') found.body[7] = 0xff;
+    return found;
+  };
+  const first = await get();
+  assert.deepEqual(pool.counters, { allocated: 1, reused: 1, freed: 1 });
+  first.release();
+  store.onGet = async (_get, answer) => {
+    await answer();
+    throw new Error('the connection broke');
+  };
+  await assert.rejects(get(), /the connection broke/);
+  store.onGet = undefined;
+  const second = await get();
+  assert.notEqual(second.bytes.buffer, first.bytes.buffer);
+  assert.deepEqual(pool.counters, { allocated: 2, reused: 2, freed: 2 });
+});
+
+test('what a store brings in memory of its own is left to the garbage collector', async () => {
+  const store = new WatchedStore(createMemoryStore({ runtime: { wallMs: () => 0 } }));
+  await store.put('object', Buffer.alloc(2_000, 'firn'));
+  store.onGet = async (_get, answer) => {
+    const found = await answer();
+    return found.kind === 'found' ? { ...found, body: Uint8Array.from(found.body) } : found;
+  };
+  const pool = poolOf(10_000);
+  const verified = new VerifiedGet(store, new FetchGate(10_000), pool);
+  const records = await verified.getSpan('object', 0, 1_000, () => undefined, undefined);
+  assert(records !== 'gone');
+  assert.equal(pool.counters.freed, 1, 'what was offered is free again');
+  records.release();
+  assert.equal(pool.counters.freed, 1);
+  assert.equal(await verified.getSpan('missing', 0, 1_000, () => undefined, undefined), 'gone');
+  assert.equal(pool.counters.freed, 2);
 });
