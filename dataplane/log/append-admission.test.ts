@@ -35,6 +35,7 @@ function admissionOf({ log, problems }: OneBroker) {
   const environment = { session: session.session, context, budget, groups };
   const unflushed = new UnflushedRecords({
     ...environment,
+    isAcquiring: () => false,
     onProblem: (_what, error) => problems.push(error),
   });
   const { assembler } = session;

@@ -14,11 +14,19 @@ import { slotPrefix } from './format/keys.ts';
 import { TestCluster } from './inspect/bucket-fixture.ts';
 
 /** Flushes that end when they are told to. */
-function manual(options: { maxFlushes?: number; maxBytes?: number; isUnderPressure?: () => boolean } = {}) {
+function manual(
+  options: {
+    maxFlushes?: number;
+    maxBytes?: number;
+    isUnderPressure?: () => boolean;
+    isStoreNeeded?: () => boolean;
+  } = {},
+) {
   const turns = new FlushTurns({
     maxFlushes: options.maxFlushes ?? 32,
     maxBytes: options.maxBytes ?? 1_000,
     isUnderPressure: options.isUnderPressure ?? (() => false),
+    isStoreNeeded: options.isStoreNeeded ?? (() => false),
   });
   const underWay = new Map<string, { sizeBytes: number; end: () => void }>();
   const ask = (id: string, sizeBytes: number): void => {
@@ -49,6 +57,17 @@ describe('turns of flushes', () => {
     assert.equal(underWay.size, 4);
     for (let index = 20; index < 1_000; index++) ask(`${index}`, 1);
     await end('0');
+    assert.equal(underWay.size, 32);
+  });
+
+  it('are few while the store is needed for something else', async () => {
+    let isStoreNeeded = true;
+    const { underWay, ask, end } = manual({ isStoreNeeded: () => isStoreNeeded });
+    for (let index = 0; index < 1_000; index++) ask(`${index}`, 1);
+    await end('0');
+    assert.equal(underWay.size, 4);
+    isStoreNeeded = false;
+    await end('1');
     assert.equal(underWay.size, 32);
   });
 

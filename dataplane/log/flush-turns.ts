@@ -5,6 +5,8 @@ export interface FlushTurnsOptions {
   readonly maxBytes: number;
   /** Whether room for appends is short: then those go first that give back most. */
   readonly isUnderPressure: () => boolean;
+  /** Whether something else asks more of the store than usual, that is waited for: then few flushes go at a time, unless room is short. */
+  readonly isStoreNeeded: () => boolean;
 }
 
 interface Waiting {
@@ -54,7 +56,9 @@ export class FlushTurns {
   }
 
   get #limit(): number {
-    return Math.min(this.#options.maxFlushes, Math.max(fewFlushes, Math.ceil(this.#waiting.size / 16)));
+    const { maxFlushes, isStoreNeeded, isUnderPressure } = this.#options;
+    if (isStoreNeeded() && !isUnderPressure()) return Math.min(maxFlushes, fewFlushes);
+    return Math.min(maxFlushes, Math.max(fewFlushes, Math.ceil(this.#waiting.size / 16)));
   }
 
   #hasRoomFor(sizeBytes: number): boolean {

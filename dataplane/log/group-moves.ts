@@ -118,6 +118,11 @@ export class GroupMoves {
     });
   }
 
+  /** More groups are to be acquired than can be at a time. */
+  get isAcquiringMany(): boolean {
+    return this.#acquireTurns.isWaiting;
+  }
+
   /** Tries again what failed: releases, deletions, reports of what is served. */
   retry(): void {
     if (this.#wanted !== undefined) this.reconcile(this.#wanted, this.#context.broker.id);

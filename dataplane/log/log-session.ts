@@ -60,6 +60,7 @@ export class LogSession {
       context,
       budget,
       groups,
+      isAcquiring: () => this.#moves.isAcquiringMany,
       onProblem: environment.onProblem,
     });
     this.#moves = new GroupMoves({

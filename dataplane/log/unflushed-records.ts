@@ -31,6 +31,8 @@ export class UnflushedRecords {
     readonly context: LogContext;
     readonly budget: AppendBudget;
     readonly groups: ServedGroups;
+    /** Groups are being acquired that somebody may wait for: flushes leave the store to that. */
+    readonly isAcquiring: () => boolean;
     /** A flush failed and will be tried again. */
     readonly onProblem: (what: string, error: unknown) => void;
   }) {
@@ -44,6 +46,7 @@ export class UnflushedRecords {
       maxFlushes,
       maxBytes: maxFlushBytes,
       isUnderPressure: () => this.#isUnderPressure,
+      isStoreNeeded: environment.isAcquiring,
     });
   }
 

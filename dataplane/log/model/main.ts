@@ -1,3 +1,4 @@
+import { writeModelPage } from './model-page.ts';
 import { models } from './run.ts';
 import type { Way } from './run.ts';
 
@@ -7,8 +8,14 @@ import type { Way } from './run.ts';
  * Visits every state within the bounds, or walks at random, and prints what it found as one JSON document. Exit code: 0
  * nothing broken, 1 a rule was broken (the document holds the steps that lead there), 2 wrong arguments. Memory: about
  * 200 bytes a state and more for the frontier; give large searches `--max-old-space-size`.
+ *
+ * `node dataplane/log/model/main.ts page` puts the tables of `catches.ts` into `docs/log-model.md`.
  */
 function main([name = '', ...args]: readonly string[]): number {
+  if (name === 'page' && args.length === 0) {
+    writeModelPage();
+    return 0;
+  }
   const model = models[name];
   if (model === undefined) return refuse(`MODEL is one of: ${Object.keys(models).join(', ')}`);
   const numbers = new Map<string, number>();

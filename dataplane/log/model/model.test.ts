@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { catches, completeSearches, deep, everything, fencedAtHole } from './catches.ts';
 import type { Catch } from './catches.ts';
+import { modelPage, withTables } from './model-page.ts';
 import { models } from './run.ts';
 import type { RunnableModel, Way } from './run.ts';
 
@@ -61,6 +63,11 @@ describe('a broken rule of the log is noticed', () => {
     const result = modelCalled('check-multi').run({ bounds, schedule, way: all });
     assert.equal(result.outcome, 'complete', JSON.stringify(result, null, 1));
   });
+});
+
+it('is what docs/log-model.md says of it', () => {
+  const page = readFileSync(modelPage, 'utf8');
+  assert.equal(withTables(page), page, 'run node dataplane/log/model/main.ts page');
 });
 
 describe('the command line of the models', () => {
