@@ -36,6 +36,8 @@ export interface BenchCase<Shared extends Json = Json> {
   readonly name: string;
   /** Measures once, in a process of its own. The names of the figures carry their units: `mibPerSecond`, `cpuUsPerRequest`. */
   measure(context: MeasureContext<Shared>): Promise<Figures>;
+  /** Left out with `--quick`. */
+  readonly fullOnly?: boolean | undefined;
   /** At most this many of the bench's runs; for what is slow and steady. Later runs reuse the last figures. */
   readonly maxRuns?: number | undefined;
   /** Node options of the process, e.g. `['--expose-gc']`. */
@@ -65,6 +67,8 @@ export interface RatioDefinition {
 
 export interface RatioCase {
   readonly name: string;
+  /** Left out with `--quick`; at least one of a ratio's cases is not. */
+  readonly fullOnly?: boolean | undefined;
   /** The ratio within one run. */
   ratio(run: RunFigures): number;
 }

@@ -19,10 +19,13 @@ export async function runBench(modulePath: string, options: RunnerOptions): Prom
   const { quick } = options;
   const runs = quick ? (bench.runs?.quick ?? 3) : (bench.runs?.full ?? 5);
   const setup = await bench.setup?.({ quick });
-  const measurements = new Map<string, Figures[]>(bench.cases.map(({ name }) => [name, []]));
+  const isAsked = ({ fullOnly }: { readonly fullOnly?: boolean | undefined }): boolean =>
+    !quick || fullOnly !== true;
+  const cases = bench.cases.filter(isAsked);
+  const measurements = new Map<string, Figures[]>(cases.map(({ name }) => [name, []]));
   try {
     for (let run = 0; run < runs; run++) {
-      for (const benchCase of bench.cases) {
+      for (const benchCase of cases) {
         if (run >= (benchCase.maxRuns ?? runs)) continue;
         options.onMeasure?.(benchCase.name, run, runs);
         const context: MeasureContext = { quick, run, shared: setup?.shared ?? null };
@@ -32,7 +35,8 @@ export async function runBench(modulePath: string, options: RunnerOptions): Prom
   } finally {
     await setup?.stop();
   }
-  return summarize(bench, measurements);
+  const ratios = bench.ratios.map((ratio) => ({ ...ratio, over: ratio.over.filter(isAsked) }));
+  return summarize({ ...bench, ratios }, measurements);
 }
 
 async function measureInChild<Shared extends Json>(

@@ -3,10 +3,12 @@
  * Runs as a process of its own: `node produce-load.ts '{"host":…}'`; prints one line of JSON.
  */
 import { connect } from 'node:net';
-import { FrameReader } from '../../dataplane/protocol/frame-reader.ts';
 import { produce } from '../../dataplane/protocol/api/produce.ts';
+import type { CompressionCodec } from '../../dataplane/protocol/compression/codec.ts';
+import { FrameReader } from '../../dataplane/protocol/frame-reader.ts';
 import { decodeResponseHeader, encodeRequestFrame } from '../../dataplane/protocol/headers.ts';
 import { buildBatch } from '../../dataplane/protocol/record-batch-builder.ts';
+import { sampleRecords } from '../records/sample-records.ts';
 
 export interface ProduceLoad {
   readonly host: string;
@@ -22,6 +24,9 @@ export interface ProduceLoad {
   readonly inFlight: number;
   /** Of record values, in all. */
   readonly totalBytes: number;
+  readonly compression?: CompressionCodec | undefined;
+  /** Of record values, all connections together, sent at even intervals. Default: as fast as answers come. */
+  readonly bytesPerSecond?: number | undefined;
 }
 
 export interface ProduceLoadResult {
@@ -37,10 +42,14 @@ export interface ProduceLoadResult {
 const produceVersion = 9;
 
 export async function runProduceLoad(load: ProduceLoad): Promise<ProduceLoadResult> {
-  const value = Buffer.alloc(load.valueBytes, 'x');
   const nowMs = Date.now();
   const records = buildBatch({
-    records: Array.from({ length: load.recordsPerBatch }, () => ({ value, timestampMs: nowMs })),
+    // Of today, or retention takes them away at once.
+    records: sampleRecords(load.recordsPerBatch, load.valueBytes).map(({ value }) => ({
+      value,
+      timestampMs: nowMs,
+    })),
+    compression: load.compression,
   });
   const requestBytes = load.valueBytes * load.recordsPerBatch * load.batchesPerRequest;
   let left = Math.ceil(load.totalBytes / requestBytes);
@@ -72,6 +81,7 @@ export async function runProduceLoad(load: ProduceLoad): Promise<ProduceLoadResu
   const latenciesMs: number[] = [];
   const cpuBefore = process.cpuUsage();
   const beganMs = performance.now();
+  const takeTurn = paced(load, requestBytes, beganMs);
   await Promise.all(
     Array.from({ length: load.connections }, async () => {
       const socket = connect({ host: load.host, port: load.port, noDelay: true });
@@ -92,7 +102,7 @@ export async function runProduceLoad(load: ProduceLoad): Promise<ProduceLoadResu
           if (frame !== undefined) socket.write(frame);
         };
         socket.on('connect', () => {
-          for (let i = 0; i < load.inFlight; i++) send();
+          for (let i = 0; i < load.inFlight; i++) takeTurn(send);
         });
         socket.on('error', reject);
         socket.on('data', (chunk: Buffer) => {
@@ -103,7 +113,7 @@ export async function runProduceLoad(load: ProduceLoad): Promise<ProduceLoadResu
             const { responses } = produce.response.decode(frame, produceVersion, bodyStart);
             for (const { partitionResponses } of responses)
               for (const { errorCode } of partitionResponses) if (errorCode !== 0) errors += 1;
-            send();
+            takeTurn(send);
           }
         });
       });
@@ -120,6 +130,24 @@ export async function runProduceLoad(load: ProduceLoad): Promise<ProduceLoadResu
     p50Ms: latenciesMs[Math.floor(latenciesMs.length / 2)] ?? 0,
     p99Ms: latenciesMs[Math.floor(latenciesMs.length * 0.99)] ?? 0,
     clientCpuSeconds: (cpu.user + cpu.system) / 1e6,
+  };
+}
+
+/** Calls back at once, or at even intervals that give the rate which is asked for. */
+function paced(
+  { bytesPerSecond }: ProduceLoad,
+  requestBytes: number,
+  beganMs: number,
+): (send: () => void) => void {
+  if (bytesPerSecond === undefined) {
+    return (send) => {
+      send();
+    };
+  }
+  const intervalMs = (requestBytes / bytesPerSecond) * 1000;
+  let turns = 0;
+  return (send) => {
+    setTimeout(send, Math.max(1, beganMs + turns++ * intervalMs - performance.now()));
   };
 }
 
