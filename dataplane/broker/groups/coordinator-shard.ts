@@ -60,7 +60,10 @@ export class CoordinatorShard {
     this.#environment = environment;
     this.partition = environment.partition;
     const { runtime, options } = environment;
-    this.groups = new GroupRegistry(options.maxGroupsPerPartition);
+    this.groups = new GroupRegistry(
+      options.maxGroupsPerPartition,
+      () => this.#snapshotBytes > options.maxStateBytes,
+    );
     this.#timers = new Timers(runtime);
     const context: ShardContext = {
       runtime,

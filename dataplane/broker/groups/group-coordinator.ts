@@ -66,9 +66,15 @@ export class GroupCoordinator {
   /**
    * The partition of a group, if this broker coordinates it.
    *
-   * @throws GroupError NOT_COORDINATOR; COORDINATOR_NOT_AVAILABLE while `__consumer_offsets` does not exist
+   * @throws GroupError INVALID_GROUP_ID; NOT_COORDINATOR; COORDINATOR_NOT_AVAILABLE while `__consumer_offsets` does not exist
    */
   shardOf(groupId: string): CoordinatorShard {
+    if (groupId.length > this.options.maxGroupIdLength) {
+      throw new GroupError(
+        'INVALID_GROUP_ID',
+        `the group id has ${groupId.length} characters, at most ${this.options.maxGroupIdLength} are allowed`,
+      );
+    }
     const partitions = this.#view.topicByName(offsetsTopic)?.partitions;
     if (partitions === undefined) {
       throw new GroupError(

@@ -8,9 +8,12 @@ export type Group = ClassicGroup | ConsumerGroup;
 export class GroupRegistry {
   readonly #groups = new Map<string, Group>();
   readonly #maxGroups: number;
+  readonly #isFull: () => boolean;
 
-  constructor(maxGroups: number) {
+  /** @param isFull whether the state takes as much as it may */
+  constructor(maxGroups: number, isFull: () => boolean = () => false) {
     this.#maxGroups = maxGroups;
+    this.#isFull = isFull;
   }
 
   get size(): number {
@@ -47,10 +50,11 @@ export class GroupRegistry {
 
   /** @throws GroupError GROUP_MAX_SIZE_REACHED */
   requireRoom(groupId: string): void {
-    if (this.#groups.size < this.#maxGroups || this.#groups.has(groupId)) return;
+    if (this.#groups.has(groupId)) return;
+    if (this.#groups.size < this.#maxGroups && !this.#isFull()) return;
     throw new GroupError(
       'GROUP_MAX_SIZE_REACHED',
-      `group ${groupId} cannot be created: this partition of __consumer_offsets has ${this.#groups.size} groups already, delete some that nobody needs`,
+      `group ${groupId} cannot be created: this partition of __consumer_offsets has ${this.#groups.size} groups already, as many as there is room for: delete some that nobody needs`,
     );
   }
 }

@@ -19,6 +19,12 @@ export interface GroupOptions {
   readonly maxGroupBytes: number;
   /** Groups in one partition of `__consumer_offsets`. */
   readonly maxGroupsPerPartition: number;
+  /** Bytes that the state of one partition takes as records, as of its last snapshot: beyond it there are no new groups. */
+  readonly maxStateBytes: number;
+  /** Different regular expressions that the members of one group subscribe by. */
+  readonly maxRegexesPerGroup: number;
+  /** Characters of a group id. */
+  readonly maxGroupIdLength: number;
 
   /** `group.consumer.session.timeout.ms` */
   readonly consumerSessionTimeoutMs: number;
@@ -59,6 +65,9 @@ export const defaultGroupOptions: GroupOptions = {
   maxPendingMembers: 10_000,
   maxGroupBytes: 32 * 2 ** 20,
   maxGroupsPerPartition: 100_000,
+  maxStateBytes: 512 * 2 ** 20,
+  maxRegexesPerGroup: 100,
+  maxGroupIdLength: 4_096,
 
   consumerSessionTimeoutMs: 45_000,
   consumerHeartbeatIntervalMs: 5_000,

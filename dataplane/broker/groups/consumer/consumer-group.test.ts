@@ -363,3 +363,28 @@ test('groups of the consumer protocol are listed, described and deleted as such'
     assert.equal(nameOf(await describe(world)), 'GROUP_ID_NOT_FOUND');
   });
 });
+
+test('what members are remembered by is bounded', async () => {
+  const world = new GroupWorld({
+    topics,
+    options: { maxGroupBytes: 3_000, maxGroupsPerPartition: 1, maxGroupIdLength: 20, maxRegexesPerGroup: 1 },
+  });
+  await world.run(async () => {
+    await world.wait(100);
+    const fat = new ConsumerClient(world, 'group', 'x'.repeat(3_000));
+    assert.equal(nameOf(await fat.heartbeat()), 'GROUP_MAX_SIZE_REACHED');
+    const names = Array.from({ length: 200 }, (_, i) => `t${i}`);
+    const many = new ConsumerClient(world, 'group', 'a', { topics: names });
+    assert.equal(nameOf(await many.heartbeat()), 'GROUP_MAX_SIZE_REACHED');
+    assert.equal(nameOf(await new ConsumerClient(world, 'group', 'a', { regex: 'a' }).heartbeat()), 'NONE');
+    const other = new ConsumerClient(world, 'group', 'b', { regex: 'b' });
+    assert.equal(nameOf(await other.heartbeat()), 'GROUP_MAX_SIZE_REACHED');
+    assert.equal(nameOf(await new ConsumerClient(world, 'group', 'b', { regex: 'a' }).heartbeat()), 'NONE');
+    const errors = new Set<string | undefined>();
+    for (let i = 0; i < 10; i++)
+      errors.add(nameOf(await new ConsumerClient(world, `g${i}`, 'a').heartbeat()));
+    assert.deepEqual(errors, new Set(['NONE', 'GROUP_MAX_SIZE_REACHED']));
+    const long = new ConsumerClient(world, 'g'.repeat(21), 'a');
+    assert.equal(nameOf(await long.heartbeat()), 'INVALID_GROUP_ID');
+  });
+});

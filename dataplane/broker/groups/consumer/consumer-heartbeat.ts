@@ -1,5 +1,6 @@
 import type { ConsumerGroupHeartbeatRequest } from '../../../protocol/api/consumer-group-heartbeat.ts';
 import { GroupError } from '../errors.ts';
+import type { Group } from '../group-registry.ts';
 import { randomUuid } from '../member-id.ts';
 import type { Operation } from '../operation.ts';
 import type { ClientOrigin, ShardContext } from '../shard-context.ts';
@@ -60,7 +61,7 @@ export class ConsumerHeartbeat {
     if (memberEpoch === leaveEpoch || memberEpoch === awayEpoch) return this.#leave(operation, request);
     const isJoining = memberEpoch === 0;
     const memberId = request.memberId === '' ? randomUuid(this.#context.runtime) : request.memberId;
-    this.#check({ ...request, memberId }, isJoining);
+    this.#check({ ...request, memberId }, origin, isJoining);
     const group = this.#migration.consumerGroup(operation, groupId, isJoining);
     const member = this.#member(operation, group, memberId, request.instanceId);
     const owned = request.topicPartitions === null ? null : toTopicPartitions(request.topicPartitions);
@@ -112,7 +113,7 @@ export class ConsumerHeartbeat {
   }
 
   /** Everything that can be refused, before the group is touched. */
-  #check(request: ConsumerGroupHeartbeatRequest, isJoining: boolean): void {
+  #check(request: ConsumerGroupHeartbeatRequest, origin: ClientOrigin, isJoining: boolean): void {
     const { groupId, memberId, memberEpoch, instanceId, subscribedTopicRegex } = request;
     const group = this.#context.groups.get(groupId);
     if (isJoining) this.#migration.checkConsumerGroup(groupId);
@@ -124,20 +125,29 @@ export class ConsumerHeartbeat {
         if (!isJoining) requireMemberEpoch(member, memberEpoch, owned);
       }
     } else if (!isJoining) throw notFound(groupId);
-    this.#checkRoom(request);
+    this.#checkRoom(request, origin);
     if (subscribedTopicRegex !== null && subscribedTopicRegex !== '') {
       const isKnown = group?.type === 'consumer' && group.regexes.has(subscribedTopicRegex);
-      // Throws when it is none.
-      if (!isKnown) void new TopicRegex(subscribedTopicRegex);
+      if (!isKnown) this.#checkRegex(group, subscribedTopicRegex);
     }
   }
 
-  #checkRoom({ groupId, memberId, instanceId, subscribedTopicNames }: ConsumerGroupHeartbeatRequest): void {
+  /** @throws GroupError INVALID_REGULAR_EXPRESSION, GROUP_MAX_SIZE_REACHED */
+  #checkRegex(group: Group | undefined, regex: string): void {
+    const { maxRegexesPerGroup } = this.#context.options;
+    void new TopicRegex(regex);
+    if (group?.type !== 'consumer' || group.regexes.size < maxRegexesPerGroup) return;
+    throw new GroupError(
+      'GROUP_MAX_SIZE_REACHED',
+      `the members of group ${group.groupId} subscribe by ${group.regexes.size} regular expressions already, more are not kept`,
+    );
+  }
+
+  #checkRoom(request: ConsumerGroupHeartbeatRequest, { clientId }: ClientOrigin): void {
+    const { groupId, memberId, instanceId, subscribedTopicNames, subscribedTopicRegex } = request;
     const { consumerMaxSize, maxGroupBytes } = this.#context.options;
     const group = this.#context.groups.get(groupId);
-    if (group === undefined) {
-      this.#context.groups.requireRoom(groupId);
-    }
+    this.#context.groups.requireRoom(groupId);
     const isKnown =
       group?.members.has(memberId) === true ||
       (instanceId !== null && group?.type === 'consumer' && group.staticMember(instanceId) !== undefined);
@@ -147,10 +157,13 @@ export class ConsumerHeartbeat {
         `The consumer group has reached its maximum capacity of ${consumerMaxSize} members.`,
       );
     }
-    if (subscribedTopicNames === null) return;
-    let sizeBytes = sizeOfNames(subscribedTopicNames);
-    if (group?.type === 'consumer')
-      for (const member of group.members.values()) sizeBytes += sizeOfNames(member.subscribedTopicNames);
+    // What a member is remembered by grows only here.
+    if (subscribedTopicNames === null && subscribedTopicRegex === null) return;
+    let sizeBytes = sizeOf({ memberId, clientId, subscribedTopicNames, subscribedTopicRegex });
+    if (group?.type === 'consumer') {
+      for (const member of group.members.values())
+        if (member.memberId !== memberId) sizeBytes += sizeOf(member);
+    }
     if (sizeBytes > maxGroupBytes) {
       throw new GroupError(
         'GROUP_MAX_SIZE_REACHED',
@@ -259,8 +272,19 @@ function sameNames(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((name, i) => name === b[i]);
 }
 
-function sizeOfNames(names: readonly string[]): number {
-  let size = 0;
-  for (const name of names) size += name.length + 16;
+/** About what a member takes. */
+function sizeOf({
+  memberId,
+  clientId,
+  subscribedTopicNames,
+  subscribedTopicRegex,
+}: {
+  readonly memberId: string;
+  readonly clientId: string;
+  readonly subscribedTopicNames: readonly string[] | null;
+  readonly subscribedTopicRegex: string | null;
+}): number {
+  let size = 200 + memberId.length + clientId.length + (subscribedTopicRegex?.length ?? 0);
+  for (const name of subscribedTopicNames ?? []) size += name.length + 16;
   return size;
 }

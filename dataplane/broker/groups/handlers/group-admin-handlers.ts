@@ -8,7 +8,7 @@ import { GroupError } from '../errors.ts';
 import type { GroupCoordinator } from '../group-coordinator.ts';
 import { describeClassic, listGroupsOf, noAuthorizedOperations } from '../group-descriptions.ts';
 import type { DescribedGroup, ListedGroup } from '../group-descriptions.ts';
-import { codeOf, requireGroupId } from './answer-errors.ts';
+import { codeOf } from './answer-errors.ts';
 
 /** From this version of DescribeGroups on there are error messages. */
 const describeHasMessagesFrom = 6;
@@ -73,7 +73,6 @@ export class GroupAdminHandlers {
 
   async #delete(groupId: string): Promise<number> {
     try {
-      requireGroupId(groupId);
       const shard = this.#coordinator.shardOf(groupId);
       await shard.write<undefined>(groupId, (operation, waiter) => {
         shard.requests.deleteGroup(operation, groupId);

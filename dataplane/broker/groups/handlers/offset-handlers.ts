@@ -41,7 +41,16 @@ export class OffsetHandlers {
     const { view } = this.#coordinator;
     const named = request.topics.map((topic) => ({ topic, ...resolveCommitted(view, topic, apiVersion) }));
     const resolved = named.flatMap(({ topic, name, topicId }) =>
-      name === undefined ? [] : [{ name, topicId, partitions: topic.partitions }],
+      name === undefined
+        ? []
+        : [
+            {
+              name,
+              topicId,
+              partitionCount: view.topicByName(name)?.partitions ?? 0,
+              partitions: topic.partitions,
+            },
+          ],
     );
     const answers = await this.#commit({ request, apiVersion, topics: resolved });
     let next = 0;
@@ -66,6 +75,7 @@ export class OffsetHandlers {
     readonly topics: readonly {
       readonly name: string;
       readonly topicId: string | undefined;
+      readonly partitionCount: number;
       readonly partitions: CommitTopic['partitions'];
     }[];
   }): Promise<CommitAnswer> {

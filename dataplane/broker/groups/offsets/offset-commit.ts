@@ -21,9 +21,13 @@ export interface OffsetCommit {
   readonly topics: readonly {
     readonly name: string;
     readonly topicId: string | undefined;
+    /** How many partitions the topic has. */
+    readonly partitionCount: number;
     readonly partitions: OffsetCommitRequest['topics'][number]['partitions'];
   }[];
 }
+
+type CommittedPartition = OffsetCommit['topics'][number]['partitions'][number];
 
 /** For each topic the error codes of its partitions, in the order of the request. */
 export type CommitAnswer = readonly (readonly number[])[];
@@ -52,10 +56,10 @@ export class OffsetCommits {
     } else requireConsumerCommitter(group, { request, apiVersion, topics });
     const nowMs = this.#context.runtime.wallMs();
     const expireTimestampMs = request.retentionTimeMs < 0 ? -1 : nowMs + request.retentionTimeMs;
-    return topics.map(({ name, topicId, partitions }) =>
+    return topics.map(({ name, topicId, partitionCount, partitions }) =>
       partitions.map((partition) => {
         const { partitionIndex, committedOffset, committedLeaderEpoch, committedMetadata } = partition;
-        const problem = this.#problem(partition);
+        const problem = this.#problem(partition, partitionCount);
         if (problem !== undefined) return problem;
         this.#store(
           operation,
@@ -74,10 +78,12 @@ export class OffsetCommits {
     );
   }
 
-  #problem({
-    committedOffset,
-    committedMetadata,
-  }: OffsetCommit['topics'][number]['partitions'][number]): number | undefined {
+  #problem(
+    { partitionIndex, committedOffset, committedMetadata }: CommittedPartition,
+    partitionCount: number,
+  ): number | undefined {
+    // Else a client could fill the memory with partitions that do not exist. Retriable: one may have come just now.
+    if (partitionIndex < 0 || partitionIndex >= partitionCount) return errorCode.UNKNOWN_TOPIC_OR_PARTITION;
     if ((committedMetadata?.length ?? 0) > this.#context.options.offsetMetadataMaxBytes)
       return errorCode.OFFSET_METADATA_TOO_LARGE;
     // Beyond any offset that this log can have (2^53); decoded to infinity.

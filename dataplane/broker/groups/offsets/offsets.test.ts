@@ -81,7 +81,13 @@ test('topics that do not exist, metadata that is too long and offsets beyond 2^5
         topics: [
           {
             name: 'topic',
-            partitions: [partition(0, 1, 'm'), partition(1, 1, 'm'.repeat(4_097)), partition(2, 5, '')],
+            partitions: [
+              partition(0, 1, 'm'),
+              partition(1, 1, 'm'.repeat(4_097)),
+              partition(2, 5, ''),
+              partition(4, 5, ''),
+              partition(-1, 5, ''),
+            ],
           },
           { name: 'nothing', partitions: [partition(0, 1, '')] },
         ],
@@ -90,7 +96,16 @@ test('topics that do not exist, metadata that is too long and offsets beyond 2^5
     );
     assert.deepEqual(
       answer.topics.map(({ partitions }) => partitions.map(({ errorCode }) => errorNameOf(errorCode))),
-      [['NONE', 'OFFSET_METADATA_TOO_LARGE', 'INVALID_COMMIT_OFFSET_SIZE'], ['UNKNOWN_TOPIC_OR_PARTITION']],
+      [
+        [
+          'NONE',
+          'OFFSET_METADATA_TOO_LARGE',
+          'INVALID_COMMIT_OFFSET_SIZE',
+          'UNKNOWN_TOPIC_OR_PARTITION',
+          'UNKNOWN_TOPIC_OR_PARTITION',
+        ],
+        ['UNKNOWN_TOPIC_OR_PARTITION'],
+      ],
     );
   });
 });
