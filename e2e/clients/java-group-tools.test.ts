@@ -28,8 +28,15 @@ describe("Kafka's own tools for groups and offsets", { skip: await skipUnless('k
 
   async function consume(group: string, protocol: 'classic' | 'consumer'): Promise<void> {
     const out = await tool('kafka-console-consumer', [
-      ...['--topic', 'lines', '--from-beginning', '--max-messages', '6', '--group', group],
-      ...['--command-property', `group.protocol=${protocol}`],
+      '--topic',
+      'lines',
+      '--from-beginning',
+      '--max-messages',
+      '6',
+      '--group',
+      group,
+      '--command-property',
+      `group.protocol=${protocol}`,
     ]);
     assert.equal(out.trim().split('\n').length, 6);
   }
@@ -37,8 +44,13 @@ describe("Kafka's own tools for groups and offsets", { skip: await skipUnless('k
   /** Records of `__consumer_offsets` as Kafka's formatter prints them: one JSON object each, without anything in between. */
   async function internalRecords(formatter: string): Promise<FormattedRecord[]> {
     const out = await tool('kafka-console-consumer', [
-      ...['--topic', '__consumer_offsets', '--from-beginning', '--timeout-ms', '5000'],
-      ...['--formatter', `org.apache.kafka.tools.consumer.${formatter}`],
+      '--topic',
+      '__consumer_offsets',
+      '--from-beginning',
+      '--timeout-ms',
+      '5000',
+      '--formatter',
+      `org.apache.kafka.tools.consumer.${formatter}`,
     ]);
     return out
       .split(/(?<=\})\s*(?=\{"key")/)
