@@ -16,7 +16,7 @@ test('groups are on the partitions that Kafka puts them on', () => {
   assert.equal(partitionOfGroup('hello', 50), 22);
 });
 
-test('a group is refused, not answered from an empty state, while its partition is loaded', async () => {
+test('redpanda 5090: a group is refused, not answered from an empty state, while its partition is loaded', async () => {
   const world = new GroupWorld({ topics });
   await world.run(async () => {
     await world.wait(100);
@@ -31,7 +31,7 @@ test('a group is refused, not answered from an empty state, while its partition 
   });
 });
 
-test('a coordinator that was replaced and does not know answers nothing that goes backwards', async () => {
+test('redpanda 3003: a coordinator that was replaced and does not know answers nothing that goes backwards', async () => {
   const world = new GroupWorld({ topics, brokers: 2 });
   await world.run(async () => {
     await world.wait(100);

@@ -28,6 +28,42 @@ test('a consumer that assigns partitions itself commits and fetches without join
   });
 });
 
+test('bufstream: what nobody committed is no offset 0; inkless KC-387: a committed 0 is not absent', async () => {
+  const world = new GroupWorld({ topics });
+  await world.run(async () => {
+    await world.wait(100);
+    const { handlers } = world.broker(0);
+    const fetched = async () => {
+      const answer = await world.call(
+        offsetFetch,
+        handlers.offsetFetch,
+        { groups: [{ groupId: 'group', topics: [{ name: 'topic', partitionIndexes: [0, 1] }] }] },
+        { version: 9 },
+      );
+      return answer.groups[0]?.topics[0]?.partitions.map((partition) => [
+        partition.committedOffset,
+        partition.committedLeaderEpoch,
+        partition.metadata,
+      ]);
+    };
+    const nothing = [-1, -1, ''];
+    assert.deepEqual(await fetched(), [nothing, nothing]);
+    const partitions = [
+      { partitionIndex: 0, committedOffset: 0, committedLeaderEpoch: 0, committedMetadata: '' },
+    ];
+    await world.call(
+      offsetCommit,
+      handlers.offsetCommit,
+      { groupId: 'group', memberId: '', topics: [{ name: 'topic', partitions }] },
+      { version: 9 },
+    );
+    assert.deepEqual(await fetched(), [[0, 0, ''], nothing]);
+    world.restart('group');
+    await world.wait(100);
+    assert.deepEqual(await fetched(), [[0, 0, ''], nothing]);
+  });
+});
+
 test('only members of the present generation commit while a group has members', async () => {
   const world = new GroupWorld({ topics });
   await world.run(async () => {
