@@ -4,13 +4,14 @@ import { realRuntime } from '../../dataplane/runtime/real-runtime.ts';
 import { bodyPieces, isStream } from '../../dataplane/store/body.ts';
 import type { MeasureContext, Figures } from '../harness.ts';
 import { BatchSource, BenchBroker, gib, mib, topicIdOf } from './broker.ts';
-import { atATime, emptied, openStore, timed, until, watchPuts } from './s3.ts';
+import { atATime, emptied, openStore, settled, timed, until, watchPuts } from './s3.ts';
 import type { S3Shared } from './s3.ts';
 
 const partitions = 64;
 const widths = [1, 2, 4, 8];
 /** Below half of `maxUnflushedBytes`, so that no flush comes in between: its PUTs are measured in virtual time. */
 const bytesPerTurn = { quick: 160 * mib, full: 240 * mib };
+const warmUpTurns = 3;
 
 interface Turn {
   readonly seconds: number;
@@ -29,8 +30,11 @@ export async function appendAgainstRawPut({
   const turnBytes = quick ? bytesPerTurn.quick : bytesPerTurn.full;
   const log = new Map<number, Turn[]>();
   const raw = new Map<number, Turn[]>();
-  // Warms up code, connections and server.
-  await rawTurn(shared, `raw-warm-${run}/`, 4, await appendTurn(shared, `warm-${run}/`, 4, turnBytes));
+  // Server and code warm up: V8 compiles on the cores that are measured.
+  for (let turn = 0; turn < warmUpTurns; turn++) {
+    const prefix = `warm-${run}-${turn}/`;
+    await rawTurn(shared, `raw-${prefix}`, 4, await appendTurn(shared, prefix, 4, turnBytes));
+  }
   for (let turn = 0; turn < turns; turn++) {
     for (const width of widths) {
       const prefix = `append-${run}-${turn}-${width}/`;
@@ -93,6 +97,7 @@ async function appendTurn(shared: S3Shared, prefix: string, width: number, turnB
   const topicId = topicIdOf(1);
   await broker.createTopics([topicId], partitions);
   await until('all partitions are served', () => broker.serves(topicId, partitions));
+  await settled();
   const outstanding = Math.ceil((2 * width * defaultLogOptions.maxSlotBytes) / source.sizeBytes);
   const { seconds, cpuSeconds } = await timed(() =>
     atATime(outstanding, count, (i) => {
@@ -116,6 +121,7 @@ async function rawTurn(shared: S3Shared, prefix: string, width: number, like: Tu
   const bodies = Array.from({ length: like.slots }, () =>
     Buffer.allocUnsafeSlow(sizeBytes).fill('firn bench '),
   );
+  await settled();
   const { seconds, cpuSeconds } = await timed(() =>
     atATime(width, like.slots, (i) => {
       const body = bodies[i];

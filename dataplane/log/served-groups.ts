@@ -23,7 +23,8 @@ export interface ServingListener {
 export class ServedGroups {
   readonly #listener: ServingListener;
   readonly #groups = new Map<string, ServedGroup>();
-  readonly #partitions = new Map<string, Served>();
+  /** By topic id, then by partition: looked up for every append, so no key is put together for it. */
+  readonly #topics = new Map<string, Map<number, Served>>();
 
   constructor(listener: ServingListener = { serving: () => undefined, lost: () => undefined }) {
     this.#listener = listener;
@@ -47,13 +48,17 @@ export class ServedGroups {
   }
 
   partition(topicId: string, partition: number): Served | undefined {
-    return this.#partitions.get(`${topicId}/${partition}`);
+    return this.#topics.get(topicId)?.get(partition);
   }
 
   add(group: OwnedGroup, generation: number): void {
     this.#groups.set(group.id, { group, generation });
-    for (const partition of group.partitions.values())
-      this.#partitions.set(`${partition.topicId}/${partition.partition}`, { group, partition });
+    for (const partition of group.partitions.values()) {
+      const { topicId } = partition;
+      let topic = this.#topics.get(topicId);
+      if (topic === undefined) this.#topics.set(topicId, (topic = new Map()));
+      topic.set(partition.partition, { group, partition });
+    }
     for (const { topicId, partition } of group.partitions.values())
       this.#listener.serving(topicId, partition);
   }
@@ -62,17 +67,21 @@ export class ServedGroups {
   remove(group: OwnedGroup): boolean {
     if (this.#groups.get(group.id)?.group !== group) return false;
     this.#groups.delete(group.id);
-    for (const partition of group.partitions.values())
-      this.#partitions.delete(`${partition.topicId}/${partition.partition}`);
+    for (const { topicId, partition } of group.partitions.values()) {
+      const topic = this.#topics.get(topicId);
+      topic?.delete(partition);
+      if (topic?.size === 0) this.#topics.delete(topicId);
+    }
     for (const { topicId, partition } of group.partitions.values()) this.#listener.lost(topicId, partition);
     return true;
   }
 
   clear(): void {
-    const lost = [...this.#partitions.values()];
+    const lost = [...this.#topics];
     this.#groups.clear();
-    this.#partitions.clear();
-    for (const { partition } of lost) this.#listener.lost(partition.topicId, partition.partition);
+    this.#topics.clear();
+    for (const [topicId, topic] of lost)
+      for (const partition of topic.keys()) this.#listener.lost(topicId, partition);
   }
 
   /** The first slot that some group still needs; `undefined`: none needs any. */
