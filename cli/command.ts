@@ -25,6 +25,10 @@ export interface CommandIo {
   out(text: string): void;
   /** Writes text to standard error as given: progress, warnings, errors. */
   err(text: string): void;
+  /** Resolves when what was written to standard output has been taken. Without it everything is at once. */
+  written?(): Promise<void>;
+  /** Standard input; without it there is none. */
+  readonly input?: AsyncIterable<Uint8Array>;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The folder against which relative paths in arguments are resolved. */
   readonly cwd: string;

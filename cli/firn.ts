@@ -1,13 +1,27 @@
 import { inspect } from 'node:util';
 import { UsageError } from './command.ts';
 import type { Command, CommandIo, ExitCode } from './command.ts';
+import { consumeCommand } from './consume.ts';
 import { firnVersion } from './firn-version.ts';
+import { groupCommand } from './group.ts';
 import { logCommand } from './log.ts';
 import { probeCommand } from './probe.ts';
+import { produceCommand } from './produce.ts';
+import { statusCommand } from './status.ts';
+import { topicCommand } from './topic.ts';
 import { upCommand } from './up.ts';
 
 /** Every subcommand, in the order of `firn --help`. */
-const commands: readonly Command[] = [upCommand, logCommand, probeCommand];
+const commands: readonly Command[] = [
+  upCommand,
+  statusCommand,
+  topicCommand,
+  groupCommand,
+  produceCommand,
+  consumeCommand,
+  logCommand,
+  probeCommand,
+];
 
 /** Runs `firn` with the given words and resolves to its exit code. */
 export async function runFirn(
@@ -64,13 +78,21 @@ export async function main(): Promise<void> {
     if (error.code !== 'EPIPE') throw error;
     interrupted.abort(error);
   });
+  // Whoever looks at it keeps the process alive.
+  let readsInput = false;
   process.exitCode = await runFirn(process.argv.slice(2), {
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
+    written: () => new Promise((resolve) => process.stdout.write('', () => resolve())),
+    get input() {
+      readsInput = true;
+      return process.stdin;
+    },
     env: process.env,
     cwd: process.cwd(),
     signal: interrupted.signal,
   });
+  if (readsInput) process.stdin.destroy();
 }
 
 function help(table: readonly Command[]): string {

@@ -8,6 +8,8 @@ export const clientErrorCodes = {
   TIMED_OUT: { retriable: true },
   /** The broker offers no version of the API that we speak. */
   UNSUPPORTED_VERSION: { retriable: false },
+  /** The client was closed. */
+  CLOSED: { retriable: false },
 } as const satisfies Record<string, { retriable: boolean }>;
 
 export type ClientErrorCode = keyof typeof clientErrorCodes;

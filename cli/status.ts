@@ -1,0 +1,64 @@
+import { listAllGroups } from '../dataplane/client/group-admin.ts';
+import { UsageError } from './command.ts';
+import type { Command, ExitCode } from './command.ts';
+import { clusterOptions, clusterOptionsUsage, print, withCluster } from './cluster/cluster-session.ts';
+import type { ClusterSession } from './cluster/cluster-session.ts';
+import { parseOptions } from './parse-options.ts';
+import { textTable } from './text-table.ts';
+
+export const statusCommand: Command = {
+  name: 'status',
+  summary: 'show how a cluster is: brokers, topics, partitions without a leader',
+  usage: `usage: firn status [options]
+
+${clusterOptionsUsage}
+
+Exit code: 0 every partition has a leader, 1 some have none, 2 wrong usage, 3 the cluster could not be reached.`,
+
+  async run(args, io) {
+    const { values, positionals } = parseOptions(args, clusterOptions);
+    if (positionals.length > 0)
+      throw new UsageError(`${JSON.stringify(positionals[0])} is one word too many`);
+    return await withCluster('status', values, io, (session) => status(values.json, session));
+  },
+};
+
+async function status(json: boolean, { client, io }: ClusterSession): Promise<ExitCode> {
+  const { clusterId, brokers, topics } = await client.retrying(() => client.metadata());
+  const groups = await listAllGroups(client);
+  const partitions = topics.flatMap(({ name, partitions }) =>
+    partitions.map(({ partition, leader }) => ({ name, partition, leader })),
+  );
+  const leaderless = partitions
+    .filter(({ leader }) => leader === undefined)
+    .map(({ name, partition }) => ({ topic: name, partition }));
+  const led = Map.groupBy(partitions, ({ leader }) => leader);
+  const rows = brokers
+    .toSorted((a, b) => a.id - b.id)
+    .map(({ id, host, port, rack }) => ({
+      id,
+      address: `${host}:${port}`,
+      zone: rack,
+      partitionsLed: led.get(id)?.length ?? 0,
+    }));
+  const counts = {
+    topics: topics.filter(({ isInternal }) => !isInternal).length,
+    internalTopics: topics.filter(({ isInternal }) => isInternal).length,
+    partitions: partitions.length,
+    groups: groups.length,
+  };
+  print(io, json, { clusterId, brokers: rows, ...counts, leaderless }, () =>
+    [
+      `cluster     ${clusterId ?? '-'}\n`,
+      `topics      ${counts.topics}, internal: ${counts.internalTopics}\n`,
+      `partitions  ${counts.partitions}, without a leader: ${leaderless.length}\n`,
+      `groups      ${counts.groups}\n\n`,
+      textTable(
+        ['BROKER', 'ADDRESS', 'ZONE', 'PARTITIONS LED'],
+        rows.map(({ id, address, zone, partitionsLed }) => [id, address, zone, partitionsLed]),
+      ),
+      ...leaderless.map(({ topic, partition }) => `nobody leads ${topic}-${partition}\n`),
+    ].join(''),
+  );
+  return leaderless.length > 0 ? 1 : 0;
+}
