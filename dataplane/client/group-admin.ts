@@ -38,6 +38,8 @@ export interface CommittedOffset {
   readonly metadata: string | null;
 }
 
+/** From this version on OffsetFetch takes several groups. */
+const offsetFetchOfMany = 8;
 /** The newest version of OffsetFetch that says topics by name. */
 const offsetFetchByName = 9;
 
@@ -125,12 +127,12 @@ export function describeGroup(client: KafkaClient, group: string): Promise<Group
 export function committedOffsets(client: KafkaClient, group: string): Promise<readonly CommittedOffset[]> {
   return client.retrying(async () => {
     const connection = await client.coordinator(group);
-    const version = connection.versionOf(offsetFetch);
-    const response = await connection.request(
-      offsetFetch,
-      { groupId: group, topics: null, groups: [{ groupId: group, topics: null }] },
-      { version: version === undefined ? undefined : Math.min(version, offsetFetchByName) },
-    );
+    const version = Math.min(connection.versionOf(offsetFetch) ?? 0, offsetFetchByName);
+    const request =
+      version >= offsetFetchOfMany
+        ? { groups: [{ groupId: group, topics: null }] }
+        : { groupId: group, topics: null };
+    const response = await connection.request(offsetFetch, request, { version });
     const answer = response.groups[0] ?? response;
     refuseError(answer.errorCode, `offsets of group ${group} could not be read`);
     const offsets: CommittedOffset[] = [];

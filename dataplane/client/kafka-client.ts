@@ -50,6 +50,8 @@ export interface ClusterMetadata {
 }
 
 const defaultTimeoutMs = 30_000;
+/** From this version on FindCoordinator takes several keys. */
+const findManyCoordinators = 4;
 
 /**
  * A cluster as a client sees it: connections to its brokers, and who leads what. Connections are made when they are
@@ -141,11 +143,11 @@ export class KafkaClient {
   /** A connection to the coordinator of a group. */
   async coordinator(group: string): Promise<BrokerConnection> {
     const connection = await this.any();
-    const response = await connection.request(findCoordinator, {
-      key: group,
-      keyType: 0,
-      coordinatorKeys: [group],
-    });
+    const takesMany = (connection.versionOf(findCoordinator) ?? 0) >= findManyCoordinators;
+    const response = await connection.request(
+      findCoordinator,
+      takesMany ? { keyType: 0, coordinatorKeys: [group] } : { key: group, keyType: 0 },
+    );
     const { errorCode, errorMessage, nodeId, host, port } = response.coordinators[0] ?? response;
     refuseError(errorCode, `the coordinator of group ${group} could not be found`, errorMessage);
     if (nodeId < 0)

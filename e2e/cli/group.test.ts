@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Kafka, logLevel } from 'kafkajs';
+import type { Consumer } from 'kafkajs';
 import { BrokerFixture } from '../broker/broker-fixture.ts';
 import { firn, json } from './firn-cli.ts';
 
 describe('firn group', () => {
   let fixture: BrokerFixture;
   let kafka: Kafka;
+  const consumers: Consumer[] = [];
 
   before(async () => {
     fixture = await BrokerFixture.start({ options: { groups: { initialRebalanceDelayMs: 0 } } });
@@ -16,12 +18,16 @@ describe('firn group', () => {
       logLevel: logLevel.NOTHING,
     });
   });
-  after(() => fixture.stop());
+  after(async () => {
+    for (const consumer of consumers) await consumer.disconnect();
+    await fixture.stop();
+  });
 
   it('shows members, offsets and lag, and deletes a group that is empty', async () => {
     await fixture.createTopic('orders', 2);
     await firn(fixture, ['produce', 'orders', '--partition', '1'], { input: 'a\nb\nc\n' });
     const consumer = kafka.consumer({ groupId: 'billing' });
+    consumers.push(consumer);
     await consumer.connect();
     await consumer.subscribe({ topic: 'orders', fromBeginning: true });
     const read = Promise.withResolvers<void>();
