@@ -1,5 +1,6 @@
 import { LogError } from '../log/errors.ts';
 import type { LogErrorCode } from '../log/errors.ts';
+import { StoreError } from '../store/errors.ts';
 import { kafkaErrors } from '../protocol/error-code.ts';
 import type { KafkaErrorName } from '../protocol/error-code.ts';
 
@@ -34,8 +35,15 @@ export interface ToldError {
   readonly message: string;
 }
 
-/** `undefined`: it is none of the log's errors, but a bug, or an abort. */
+/**
+ * The answer when the log refuses, or when the store has failed for so long that the log has given up: clients try again
+ * then, as they do when a disk of Kafka fails. `undefined`: it is a bug, or an abort.
+ */
 export function toldError(error: unknown): ToldError | undefined {
+  if (error instanceof StoreError) {
+    const name = 'KAFKA_STORAGE_ERROR';
+    return { name, code: kafkaErrors[name].code, message: error.message };
+  }
   if (!(error instanceof LogError)) return undefined;
   const name = kafkaErrorOf[error.code];
   return { name, code: kafkaErrors[name].code, message: error.message };

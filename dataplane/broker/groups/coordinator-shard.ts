@@ -1,6 +1,7 @@
 import { LogError } from '../../log/errors.ts';
 import { inBackground } from '../../runtime/in-background.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
+import { StoreError } from '../../store/errors.ts';
 import type { TopicsView } from './topics-view.ts';
 import type { CoordinatorLog } from './coordinator-log.ts';
 import { GroupError, notCoordinator } from './errors.ts';
@@ -273,7 +274,8 @@ export class CoordinatorShard {
     try {
       if (log.startOffset(this.partition) < offset) await log.deleteRecords(this.partition, offset);
     } catch (error) {
-      if (!(error instanceof LogError)) throw error;
+      // A flush may come first, and the store may fail it.
+      if (!(error instanceof LogError) && !(error instanceof StoreError)) throw error;
     }
   }
 }

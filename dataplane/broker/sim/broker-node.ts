@@ -60,7 +60,7 @@ export class BrokerNode {
       acceptors: [network.listen(this.process, 'PLAINTEXT', this.address)],
       options: {
         log: world.options,
-        groups: { initialRebalanceDelayMs: 100 },
+        groups: { initialRebalanceDelayMs: 100, snapshotMinBytes: 3_000, loadRetryMs: 100 },
         offsetsTopicPartitions: 2,
         pollMs: 100,
       },

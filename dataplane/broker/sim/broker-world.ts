@@ -4,6 +4,7 @@ import { sleep } from '../../runtime/runtime.ts';
 import { allFaults, noFaults } from '../../store/simulated/faults.ts';
 import { localLatencies } from '../../store/simulated/latency.ts';
 import { SimulatedStore } from '../../store/simulated/simulated-store.ts';
+import { markDead } from '../../cluster/broker-changes.ts';
 import { reassign } from '../../cluster/reassign.ts';
 import { groupsOf } from '../../cluster/partition-groups.ts';
 import { createTopics } from '../../protocol/api/create-topics.ts';
@@ -28,6 +29,7 @@ export const countNames = [
   'kills',
   'pauses',
   'moves',
+  'replaced',
   'brokenConnections',
 ] as const;
 export type CountName = (typeof countNames)[number];
@@ -41,7 +43,7 @@ export interface SeedResult {
   readonly counts: Readonly<Record<CountName, number>>;
 }
 
-const brokers = 2;
+const brokers = 3;
 
 /**
  * Brokers behind Kafka's protocol, over a simulated store and network, with clients that speak that protocol: producers,
@@ -68,6 +70,7 @@ export class BrokerWorld implements BrokerSimulation {
     kills: 0,
     pauses: 0,
     moves: 0,
+    replaced: 0,
     brokenConnections: 0,
   };
 
@@ -95,7 +98,7 @@ export class BrokerWorld implements BrokerSimulation {
     return new SimulatedClient(name, {
       network: this.network,
       world: this.time.environment,
-      timeoutMs: 1_500,
+      timeoutMs: 700,
       fail: (error) => {
         this.time.fail(error);
       },
@@ -158,7 +161,7 @@ export class BrokerWorld implements BrokerSimulation {
     new SimulatedCommitter(this, 'alone', 0).start();
     new SimulatedCommitter(this, 'lonely', 1).start();
     if (!this.isCalm) this.#chaos();
-    await this.time.run({ untilMs: this.time.nowMs + 6_000 });
+    await this.time.run({ untilMs: this.time.nowMs + 8_000 });
     await this.#end(producers, readers, members);
   }
 
@@ -275,6 +278,9 @@ export class BrokerWorld implements BrokerSimulation {
       this.#counts.brokenConnections += 1;
       this.network.breakAll(this.#anyNode()?.process);
     });
+    again(1_200, () => {
+      this.#replaceAbsent();
+    });
     again(900, () => {
       const node = this.#anyNode();
       const nth = 1 + this.random.below(30);
@@ -296,6 +302,29 @@ export class BrokerWorld implements BrokerSimulation {
     node.process.kill();
     this.time.environment.after(this.random.between(10, 800), () => {
       if (this.#nodes.get(node.id) === node) this.#start(node.id);
+    });
+  }
+
+  /** A broker stands still, another one takes its groups over, and it goes on without knowing: a zombie. */
+  #replaceAbsent(): void {
+    const victim = this.#anyNode();
+    const judge = [...this.#nodes.values()].find(
+      (node) => node !== victim && node.isAlive && node.process.state === 'running',
+    );
+    const [victimSid, judgeSid] = [victim?.broker.log.sid, judge?.broker.log.sid];
+    if (victim === undefined || judge === undefined || victimSid === undefined || judgeSid === undefined)
+      return;
+    this.note(`broker-${victim.id} stands still and is declared dead`);
+    this.#counts.replaced += 1;
+    victim.process.pause(this.random.between(300, 4_000));
+    judge.process.receive(() => {
+      const verdict = {
+        id: victim.id,
+        sid: victimSid,
+        by: { id: judge.id, sid: judgeSid },
+        evidence: 'gone',
+      } as const;
+      judge.broker.log.cluster.change((state) => markDead(state, verdict)).catch(() => undefined);
     });
   }
 

@@ -36,7 +36,9 @@ export class SimulatedCommitter {
         if (!(error instanceof NoAnswer)) throw error;
         router.forgetCoordinator();
       }
-      await this.#world.sleep(this.#world.random.between(5, 80));
+      // Now and then long enough to ask a coordinator that has been replaced meanwhile.
+      const { random } = this.#world;
+      await this.#world.sleep(random.between(5, random.chance(0.2) ? 4_000 : 80));
     }
     router.client.close();
   }

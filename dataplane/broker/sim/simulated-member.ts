@@ -134,6 +134,7 @@ export class SimulatedMember {
       generationId: this.#generation,
     });
     this.#expect('heartbeat', beat.errorCode);
+    if (this.#world.random.chance(0.1)) await this.#commitLate(address);
     for (const partition of this.#assigned) {
       if (!this.#offsets.has(partition)) await this.#position(address, partition);
     }
@@ -162,6 +163,27 @@ export class SimulatedMember {
       this.#offsets.set(partitionIndex, offset);
       this.#world.history.committed(this.#group, partitionIndex, offset);
     }
+  }
+
+  /** A commit of the generation before, as one that was delayed on its way: nobody may take it any more. */
+  async #commitLate(address: string): Promise<void> {
+    const partition = this.#world.random.below(this.#world.partitions);
+    const { topics } = await this.#router.client.request(address, offsetCommit, 7, {
+      groupId: this.#group,
+      memberId: this.#memberId,
+      generationIdOrMemberEpoch: this.#generation - 1,
+      topics: [
+        {
+          name: topicName,
+          partitions: [{ partitionIndex: partition, committedOffset: 0, committedMetadata: '' }],
+        },
+      ],
+    });
+    if (topics[0]?.partitions[0]?.errorCode === 0)
+      throw new BrokerViolation(
+        'committed offsets',
+        `${this.#name}: a commit of generation ${this.#generation - 1} was taken in generation ${this.#generation}`,
+      );
   }
 
   async #position(address: string, partition: number): Promise<void> {
