@@ -5,6 +5,11 @@ export class FrameError extends Error {
 
 const sizeBytes = 4;
 
+/** A frame that is larger than what one read of a socket usually brings is received in memory of its own. */
+const minDirectBytes = 64 * 1024;
+/** Memory is taken for so many times what has arrived. It is not touched before something arrives in it. */
+const growth = 16;
+
 /**
  * Cuts what arrives on a connection into Kafka's frames:
  *
@@ -13,8 +18,9 @@ const sizeBytes = 4;
  * ```
  *
  * Memory follows the bytes that have arrived, never the size that was announced. A frame within one chunk is a view of it:
- * who keeps a small part of it for long copies that. One that spans chunks is put together when
- * its last byte is there.
+ * who keeps a small part of it for long copies that. One that spans chunks is put together when its last byte is there; or,
+ * where whoever reads from the network can write to memory that it is given ({@link FrameReader.room}), a large one
+ * arrives where it is going to stay.
  */
 export class FrameReader {
   readonly #maxFrameBytes: number;
@@ -23,6 +29,9 @@ export class FrameReader {
   #position = 0;
   #available = 0;
   #frameBytes: number | undefined;
+  /** The frame that arrives in memory of its own: what is there of it. Nothing is in the chunks while it is not whole. */
+  #direct: Buffer | undefined;
+  #directBytes = 0;
 
   constructor(maxFrameBytes: number) {
     this.#maxFrameBytes = maxFrameBytes;
@@ -35,8 +44,45 @@ export class FrameReader {
 
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return;
-    this.#chunks.push(chunk);
     this.#available += chunk.length;
+    if (this.#direct === undefined) {
+      this.#chunks.push(chunk);
+      return;
+    }
+    let taken = 0;
+    for (
+      let room = this.#directRoom();
+      room !== undefined && taken < chunk.length;
+      room = this.#directRoom()
+    ) {
+      const part = chunk.subarray(taken, taken + room.length);
+      room.set(part);
+      this.#directBytes += part.length;
+      taken += part.length;
+    }
+    if (taken < chunk.length) this.#chunks.push(chunk.subarray(taken));
+  }
+
+  /**
+   * Memory for what arrives next, when that is the rest of a large frame: give what was written to it to
+   * {@link received}, at once. `undefined`: {@link push} what arrives.
+   */
+  room(): Uint8Array | undefined {
+    const frameBytes = this.#frameBytes ?? 0;
+    if (frameBytes <= minDirectBytes) return undefined;
+    if (this.#direct === undefined) {
+      if (this.#available >= frameBytes) return undefined;
+      this.#direct = Buffer.allocUnsafeSlow(directCapacity(frameBytes, this.#available));
+      this.#directBytes = this.#available;
+      this.#copyOut(this.#direct, this.#available);
+    }
+    return this.#directRoom();
+  }
+
+  /** So many bytes were written to the beginning of what `room` has returned last. */
+  received(count: number): void {
+    this.#available += count;
+    this.#directBytes += count;
   }
 
   /**
@@ -56,9 +102,29 @@ export class FrameReader {
       this.#frameBytes = size;
     }
     if (this.#available < this.#frameBytes) return undefined;
-    const frame = this.#take(this.#frameBytes);
+    const frame = this.#direct === undefined ? this.#take(this.#frameBytes) : this.#takeDirect(this.#direct);
     this.#frameBytes = undefined;
     return frame;
+  }
+
+  #takeDirect(frame: Buffer): Uint8Array {
+    this.#available -= frame.length;
+    this.#direct = undefined;
+    this.#directBytes = 0;
+    return frame;
+  }
+
+  /** The rest of the frame that arrives in memory of its own, as far as there is memory for it; `undefined` when it is whole. */
+  #directRoom(): Uint8Array | undefined {
+    const frameBytes = this.#frameBytes ?? 0;
+    const arrived = this.#directBytes;
+    if (this.#direct === undefined || arrived === frameBytes) return undefined;
+    if (arrived === this.#direct.length) {
+      const larger = Buffer.allocUnsafeSlow(directCapacity(frameBytes, arrived));
+      larger.set(this.#direct);
+      this.#direct = larger;
+    }
+    return this.#direct.subarray(arrived);
   }
 
   #take(count: number): Uint8Array {
@@ -72,16 +138,20 @@ export class FrameReader {
       return view;
     }
     const whole = Buffer.allocUnsafeSlow(count);
+    this.#copyOut(whole, count);
+    return whole;
+  }
+
+  #copyOut(into: Buffer, count: number): void {
     let filled = 0;
     while (filled < count) {
       const chunk = this.#chunks[0];
       if (chunk === undefined) break;
       const part = chunk.subarray(this.#position, this.#position + count - filled);
-      whole.set(part, filled);
+      into.set(part, filled);
       filled += part.length;
       this.#advance(chunk, this.#position + part.length);
     }
-    return whole;
   }
 
   #takeInt32(): number {
@@ -104,4 +174,10 @@ export class FrameReader {
     this.#chunks.shift();
     this.#position = 0;
   }
+}
+
+/** All of the frame as soon as half of it would do: the last growth would copy nearly all that has arrived. */
+function directCapacity(frameBytes: number, arrivedBytes: number): number {
+  const bytes = Math.max(minDirectBytes, growth * arrivedBytes);
+  return 2 * bytes >= frameBytes ? frameBytes : bytes;
 }

@@ -21,6 +21,13 @@ export interface ByteStream {
 export interface ByteStreamEvents {
   /** The chunk belongs to the receiver. */
   readonly data: (chunk: Uint8Array) => void;
+  /**
+   * Asked before a read by streams that can read into memory they are given: where to put what comes next. `undefined`: it
+   * comes by `data`.
+   */
+  readonly room: () => Uint8Array | undefined;
+  /** Instead of `data`: so many bytes are at the beginning of what `room` has returned last. */
+  readonly received: (count: number) => void;
   /** All that was written is sent. */
   readonly drained: () => void;
   /** Comes once, and last: the peer has closed or is gone, or `destroy` was called. */

@@ -100,7 +100,15 @@ export class KafkaConnection implements RequestMemoryHolder {
     this.#memory.join(this);
     this.#stream.start({
       data: (chunk) => {
-        this.#onData(chunk);
+        if (this.#isClosed) return;
+        this.#frames.push(chunk);
+        this.#onArrival(chunk.length);
+      },
+      room: () => (this.#isClosed ? undefined : this.#frames.room()),
+      received: (count) => {
+        if (this.#isClosed) return;
+        this.#frames.received(count);
+        this.#onArrival(count);
       },
       drained: () => {
         this.#lastActivityMs = this.#runtime.monotonicMs();
@@ -141,15 +149,13 @@ export class KafkaConnection implements RequestMemoryHolder {
     this.#pump();
   }
 
-  #onData(chunk: Uint8Array): void {
-    if (this.#isClosed) return;
+  #onArrival(bytes: number): void {
     this.#lastActivityMs = this.#runtime.monotonicMs();
-    this.#frames.push(chunk);
     // What can be begun is no request that is still arriving.
     this.#pump();
     if (this.#isClosed) return;
-    this.#countedBytes += chunk.length;
-    if (this.#memory.take(this, chunk.length)) return;
+    this.#countedBytes += bytes;
+    if (this.#memory.take(this, bytes)) return;
     this.#isMemoryShort = true;
     this.#readOrPause();
   }
