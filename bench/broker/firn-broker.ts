@@ -8,6 +8,7 @@ import { listenTcp } from '../../dataplane/broker/net/tcp-acceptor.ts';
 import type { LogOptions } from '../../dataplane/log/options.ts';
 import { createLogger } from '../../dataplane/runtime/logger.ts';
 import { Metrics } from '../../dataplane/runtime/metrics.ts';
+import { settleCollector } from '../../dataplane/runtime/collector-settings.ts';
 import { realRuntime } from '../../dataplane/runtime/real-runtime.ts';
 import { openFileStore } from '../../dataplane/store/file/open-file-store.ts';
 
@@ -25,6 +26,7 @@ export interface FirnBrokerReport {
 
 const reportPrefix = 'report ';
 const options = JSON.parse(process.argv[2] ?? '{}') as FirnBrokerOptions;
+settleCollector();
 const acceptor = await listenTcp({ name: 'PLAINTEXT', host: '127.0.0.1', port: 0 });
 const store = await openFileStore(options.folder, { runtime: realRuntime });
 const metrics = new Metrics();

@@ -4,6 +4,7 @@ import { AdminServer } from '../../dataplane/broker/http/admin-server.ts';
 import type { Acceptor } from '../../dataplane/broker/net/acceptor.ts';
 import { ListenError } from '../../dataplane/broker/net/listen-error.ts';
 import { listenTcp } from '../../dataplane/broker/net/tcp-acceptor.ts';
+import { settleCollector } from '../../dataplane/runtime/collector-settings.ts';
 import { createLogger } from '../../dataplane/runtime/logger.ts';
 import { Metrics } from '../../dataplane/runtime/metrics.ts';
 import { realRuntime } from '../../dataplane/runtime/real-runtime.ts';
@@ -21,6 +22,7 @@ import type { UpSettings } from './up-settings.ts';
 
 /** Starts a broker and runs it until it is interrupted or cannot go on. What fails is said on `io.err`. */
 export async function runBroker(settings: UpSettings, io: CommandIo): Promise<ExitCode> {
+  settleCollector();
   const acceptors: Acceptor[] = [];
   let store: ObjectStore | undefined;
   try {
