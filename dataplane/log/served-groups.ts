@@ -56,7 +56,7 @@ export class ServedGroups {
     for (const partition of group.partitions.values()) {
       const { topicId } = partition;
       let topic = this.#topics.get(topicId);
-      if (topic === undefined) this.#topics.set(topicId, (topic = new Map()));
+      if (topic === undefined) this.#topics.set(topicId, (topic = new Map<number, Served>()));
       topic.set(partition.partition, { group, partition });
     }
     for (const { topicId, partition } of group.partitions.values())
