@@ -64,8 +64,8 @@ export const bench = defineBench<Shared>({
       const firn = await startFirnBroker({
         folder: path.join(folder, 'firn'),
         logFile: path.join(folder, 'firn.log'),
-        // Flushes fall into every round: a group has 64 MiB only after 4 GB else.
-        log: { flushGroupBytes: (quick ? 2 : 16) * mib, housekeepingIntervalMs: 250 },
+        // Every partition, a group of its own, is flushed in each round: by default it is when it has 64 MiB, after 4 GB.
+        log: { flushGroupBytes: (quick ? 3 : 16) * mib, housekeepingIntervalMs: 250 },
       });
       const kafka = await startKafkaServer({ folder: path.join(folder, 'kafka') });
       const stop = async (): Promise<void> => {

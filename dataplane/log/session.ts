@@ -170,8 +170,9 @@ export class WalSession {
     write.attemptsUnderWay += 1;
     this.counters.puts += 1;
     const { key, id, encoded } = write;
-    const signal = write.aborter.signal;
-    this.#store.put(key, encoded.pieces, { ifAbsent: true, id, crc32c: encoded.crc32c, signal }).then(
+    // Every batch was compared with its CRC when it was appended, and the CRC of the whole is made of theirs.
+    const crc = { crc32c: encoded.crc32c, isCrc32cFresh: true } as const;
+    this.#store.put(key, encoded.pieces, { ifAbsent: true, id, ...crc, signal: write.aborter.signal }).then(
       (result) => {
         if (result.kind === 'written') this.#durable(write);
         else inBackground(this.#resolve412(write));

@@ -76,6 +76,11 @@ export type PutOptions = CallOptions & {
   readonly id?: string | undefined;
   /** CRC32C of the whole body, when the caller has it already; else the store computes it. The receiving store verifies it. */
   readonly crc32c?: number | undefined;
+  /**
+   * The caller has computed `crc32c` from these bytes, or compared it with them, a moment ago: a store in the same process
+   * need not look at them again. Whoever receives them over a network verifies all the same.
+   */
+  readonly isCrc32cFresh?: boolean | undefined;
 } & Precondition;
 
 export type Precondition =

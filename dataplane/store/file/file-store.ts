@@ -89,7 +89,7 @@ export class FileStore implements ObjectStore {
       const version = await this.#temporaryFiles.prepare(
         body,
         { token: this.#newToken(), id: options.id },
-        options.crc32c,
+        options.isCrc32cFresh === true ? undefined : options.crc32c,
         call,
         isStream(body) ? AbortSignal.any(signals) : undefined,
       );
