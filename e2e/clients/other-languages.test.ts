@@ -37,6 +37,11 @@ describe('clients in other languages', async () => {
   it('librdkafka: codecs, idempotence, large messages, times, groups, configs', { skip: noPython }, () =>
     python('confluent_suite.py', 8),
   );
+  it(
+    'librdkafka: groups of both protocols that grow and shrink, static members, regular expressions, migration',
+    { skip: noPython },
+    () => python('groups_suite.py', 5),
+  );
   it('kafka-python: codecs, offsets, times, errors', { skip: noPython }, () =>
     python('kafka_python_suite.py', 3),
   );

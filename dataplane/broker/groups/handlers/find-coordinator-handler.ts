@@ -45,7 +45,8 @@ export class FindCoordinatorHandler {
     try {
       partitions = await this.#directory.offsetsPartitions(context.signal);
     } catch (error) {
-      this.#onProblem('__consumer_offsets cannot be created', error);
+      // That the client has gone is no problem, and nobody reads the answer.
+      if (!context.signal.aborted) this.#onProblem('__consumer_offsets cannot be created', error);
       const why =
         'the topic __consumer_offsets does not exist and could not be created: try again in a moment';
       return keys.map((key) => missing(key, errorCode.COORDINATOR_NOT_AVAILABLE, why));
