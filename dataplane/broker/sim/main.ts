@@ -1,15 +1,18 @@
 import { parseArgs } from 'node:util';
 import { installMutant } from '../../log/sim/mutants/install-mutant.ts';
+import { recordCatches } from './mutants/caught-at.ts';
 import { brokerMutantNames, brokerMutants, isBrokerMutantName } from './mutants/all-mutants.ts';
 
 const usage = `usage: npm run -s sim -- broker --seeds N [--from S] [--cpu-seconds T] [--stop-at-first] [--trace]
-       npm run -s sim -- broker --mutant NAME [--seeds N] [--from S] [--json]`;
+       npm run -s sim -- broker --mutant NAME [--seeds N] [--from S] [--json]
+       npm run -s sim -- broker --record [--seeds N]`;
 
 /**
  * Runs seeds S to S+N-1 (S is 1 by default) and prints what happened in them; the last line counts seeds, steps and
  * violations. A seed replays exactly: `--from S --seeds 1 --trace` prints what happened in it.
  *
- * `--mutant NAME` plays them with one promise of the broker broken, until one is caught.
+ * `--mutant NAME` plays them with one promise of the broker broken, until one is caught; `--record`
+ * does so with every one and keeps where they were caught, for the test.
  */
 const { values } = parseArgs({
   options: {
@@ -20,12 +23,13 @@ const { values } = parseArgs({
     trace: { type: 'boolean', default: false },
     mutant: { type: 'string' },
     json: { type: 'boolean', default: false },
+    record: { type: 'boolean', default: false },
   },
 });
 const { mutant } = values;
 const request = {
   from: Number(values.from),
-  seeds: Number(values.seeds ?? (mutant === undefined ? 100 : 1_000)),
+  seeds: Number(values.seeds ?? (mutant === undefined && !values.record ? 100 : 1_000)),
   cpuLimitMs: Number(values['cpu-seconds']) * 1000,
   stopsAtFirst: values['stop-at-first'] || mutant !== undefined,
   isTracing: values.trace,
@@ -40,7 +44,8 @@ if (
   process.exit(2);
 }
 
-if (mutant === undefined) await unchanged();
+if (values.record) await record();
+else if (mutant === undefined) await unchanged();
 else await broken(mutant);
 
 async function unchanged(): Promise<void> {
@@ -49,6 +54,12 @@ async function unchanged(): Promise<void> {
   for (const [name, count] of Object.entries(counts)) console.log(`${name}: ${count}`);
   console.log(`${played} seeds, ${steps} steps, ${violations} violations`);
   process.exitCode = violations === 0 ? 0 : 1;
+}
+
+async function record(): Promise<void> {
+  const escaped = await recordCatches(request.seeds, request.print);
+  console.log(`${brokerMutantNames.length} mutants, ${escaped.length} not caught`);
+  process.exitCode = escaped.length === 0 ? 0 : 1;
 }
 
 async function broken(name: string): Promise<void> {

@@ -34,7 +34,8 @@ export class SimulatedCommitter {
         await step();
       } catch (error) {
         if (!(error instanceof NoAnswer)) throw error;
-        router.forgetCoordinator();
+        // Some stay with a coordinator that does not answer: when it wakes up it must not answer from before its sleep.
+        if (router === this.#router || this.#world.random.chance(0.3)) router.forgetCoordinator();
       }
       // Now and then long enough to ask a coordinator that has been replaced meanwhile.
       const { random } = this.#world;

@@ -42,12 +42,11 @@ export class SimulatedNetwork {
   listen(process: SimulatedProcess, name: string, address: string): Acceptor {
     const listener: Listener = { process, accept: undefined };
     this.#listeners.set(address, listener);
-    const close = (): Promise<void> => {
+    const close = (): void => {
       if (this.#listeners.get(address) === listener) this.#listeners.delete(address);
-      return Promise.resolve();
     };
     process.onKilled(() => {
-      void close();
+      close();
       for (const connection of this.#connections) if (connection.process === process) connection.break();
     });
     return {
@@ -56,7 +55,10 @@ export class SimulatedNetwork {
       accept: (onConnection) => {
         listener.accept = onConnection;
       },
-      close,
+      close: () => {
+        close();
+        return Promise.resolve();
+      },
     };
   }
 
@@ -84,7 +86,7 @@ export class SimulatedNetwork {
 
   /** Breaks all connections to a process, or to all. */
   breakAll(process?: SimulatedProcess): void {
-    for (const connection of [...this.#connections])
+    for (const connection of this.#connections)
       if (process === undefined || connection.process === process) connection.break();
   }
 
