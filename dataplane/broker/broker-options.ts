@@ -20,14 +20,22 @@ export interface BrokerOptions {
 const defaultFetchMaxBytes = 55 * 1024 * 1024;
 const defaultOffsetsTopicPartitions = 50;
 
+/**
+ * Over a local store: what waits longer for company only waits. A store that is slow because the machine is busy looks like
+ * one that is billed by the request.
+ */
+const localMaxLingerMs = 5;
+
 /** What a broker works with: the options it was given, and defaults for all others. */
 export function brokerSettings(
   identity: Pick<BrokerSettings, 'id' | 'zone' | 'listeners' | 'store'>,
   options: BrokerOptions,
+  hasLocalStore = false,
 ): BrokerSettings {
+  const forStore = hasLocalStore ? { maxLingerMs: localMaxLingerMs } : {};
   return {
     ...identity,
-    log: { ...defaultLogOptions, ...options.log },
+    log: { ...defaultLogOptions, ...forStore, ...options.log },
     groups: { ...defaultGroupOptions, ...options.groups },
     connections: { ...defaultConnectionsOptions, ...options.connections },
     fetchMaxBytes: options.fetchMaxBytes ?? defaultFetchMaxBytes,

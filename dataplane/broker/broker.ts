@@ -66,6 +66,7 @@ export class Broker {
     const settings = brokerSettings(
       { id: identity.id, zone: identity.zone, listeners, store: store.name },
       options,
+      store.isLocal === true,
     );
     this.log = new BrokerLog({
       store,

@@ -20,6 +20,9 @@ export interface ObjectStore {
   /** For messages: e.g. `s3://bucket/prefix (http://127.0.0.1:9000)`. Never holds credentials. */
   readonly name: string;
 
+  /** Nobody is billed for requests, and no network is between: it pays to write often. Default: false. */
+  readonly isLocal?: boolean | undefined;
+
   /**
    * Writes a whole object.
    *

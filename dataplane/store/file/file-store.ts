@@ -56,6 +56,7 @@ export interface FileStoreParts {
 /** One process's handle to a directory that several processes share; `commit.ts` says how they agree. */
 export class FileStore implements ObjectStore {
   readonly name: string;
+  readonly isLocal = true;
   readonly #client: string;
   readonly #ground: Ground;
   readonly #temporaryFiles: TemporaryFiles;
