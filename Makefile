@@ -31,8 +31,8 @@ bench: node_modules/.package-lock.json ## `make bench NAME=store`: runs bench/NA
 docs: node_modules/.package-lock.json ## writes the generated pages of docs/
 	@node scripts/generate-docs.ts
 
-demo: node_modules/.package-lock.json ## shows the conformance probe on a directory
-	@node cli/firn.ts probe file:./firn-data
+demo: node_modules/.package-lock.json ## a broker over a folder, a stock client, a kill -9, nothing lost
+	@node scripts/demo.ts
 
 parts: node_modules/.package-lock.json ## installs the real servers into the cache (see docs/testing.md)
 	@node e2e/tools/install.ts

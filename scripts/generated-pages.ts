@@ -5,7 +5,6 @@ import { notBuiltPage } from '../dataplane/broker/not-built-page.ts';
 import { brokerManifestPage } from '../crds/broker-manifest-page.ts';
 import { staticConfigSection } from '../dataplane/broker/config/static-config-page.ts';
 import { topicConfigPage } from '../dataplane/cluster/config/topic-config-page.ts';
-import { configPage } from '../dataplane/runtime/config-page.ts';
 import { metricsPage } from '../dataplane/runtime/metrics-page.ts';
 
 export interface GeneratedPage {
@@ -17,7 +16,6 @@ export interface GeneratedPage {
 
 const makers: Readonly<Record<string, () => string>> = {
   'docs/broker-manifest.md': () => `${brokerManifestPage()}\n${staticConfigSection()}`,
-  'docs/configuration.md': configPage,
   'docs/metrics.md': metricsPage,
   'docs/not-built.md': notBuiltPage,
   'docs/topic-configs.md': topicConfigPage,
