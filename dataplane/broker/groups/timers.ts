@@ -6,6 +6,8 @@ interface Timer {
   callback: () => void;
   /** When the runtime calls back: at the deadline, or before it when the deadline was put off since. */
   wakeUpMs: number;
+  /** It was given its delay once more. */
+  isExtended: boolean;
   cancel: Cancel;
 }
 
@@ -14,7 +16,7 @@ const heldUpMs = 1_000;
 
 /**
  * Timers by name, made for being put off again and again (a session timeout at every heartbeat): that costs no timer of
- * the runtime. A timer that fires late because the process stood still is given its whole delay once more: requests that
+ * the runtime. A timer that fires late because the process stood still is given its whole delay once more, once: requests that
  * would have put it off may be waiting to be read.
  */
 export class Timers {
@@ -41,6 +43,7 @@ export class Timers {
       timer.deadlineMs = deadlineMs;
       timer.delayMs = delayMs;
       timer.callback = callback;
+      timer.isExtended = false;
       return;
     }
     timer?.cancel();
@@ -49,6 +52,7 @@ export class Timers {
       delayMs,
       callback,
       wakeUpMs: deadlineMs,
+      isExtended: false,
       cancel: this.#wakeUp(key, delayMs),
     });
   }
@@ -68,7 +72,10 @@ export class Timers {
       const timer = this.#timers.get(key);
       if (timer === undefined) return;
       const nowMs = this.#runtime.monotonicMs();
-      if (nowMs - timer.wakeUpMs > heldUpMs) timer.deadlineMs = nowMs + timer.delayMs;
+      if (nowMs - timer.wakeUpMs > heldUpMs && !timer.isExtended) {
+        timer.isExtended = true;
+        timer.deadlineMs = nowMs + timer.delayMs;
+      }
       const restMs = timer.deadlineMs - nowMs;
       if (restMs > 0.5) {
         timer.wakeUpMs = timer.deadlineMs;
