@@ -50,6 +50,17 @@ export const brokerMutants = {
       },
     ],
   },
+  leaveFailsFenced: {
+    breaks: 'a leave fails when the session is fenced while it writes END',
+    caughtBy: ['planned leave'],
+    edits: [
+      {
+        file: 'log/log-session.ts',
+        find: `        if (this.session.live) throw error;\n`,
+        replace: `        throw error;\n`,
+      },
+    ],
+  },
   deleteUndrained: {
     breaks: 'a group is deleted while records that were admitted to it have no slot yet',
     caughtBy: ['liveness'],
