@@ -162,7 +162,7 @@ export class Ambush {
     if (event.operation !== 'get' || event.answer !== 'found' || this.#tools.isOver) return;
     const sid = event.key.endsWith('/trim') ? parseTrimKey(event.key)?.sid : undefined;
     const { random, profile } = this.#world;
-    if (sid === undefined || !random.chance(profile.ambushShare * 5)) return;
+    if (sid === undefined || !random.chance(profile.ambushShare * 9)) return;
     const taker = this.#nodeOf(event);
     const owner = this.#world.nodes.find((node) => node.log.sid === sid && node.isAlive);
     if (taker === undefined || owner === undefined || taker === owner) return;

@@ -125,6 +125,10 @@ export class Chaos {
         return;
       case 'leave':
         this.#leaves.leave(node);
+        if (random.chance(0.3))
+          this.#world.after(random.logBetween(1, 200), () => {
+            this.#markDead(node);
+          });
         return;
       case 'stall':
         this.#stall(node);

@@ -269,9 +269,17 @@ export class LogChecker {
 
   #checkLogStarts(before: Manifest, after: Manifest, process: string): void {
     for (const [index, { partition, logStart }] of after.partitions.entries()) {
-      if (logStart === before.partitions[index]?.logStart) continue;
+      const start = before.partitions[index]?.logStart ?? 0;
+      if (logStart === start) continue;
       const history = this.history(after.topicId, partition);
-      const problem = this.retention.problem(history, after, logStart, this.#cluster, this.#wallMs(process));
+      const problem = this.retention.problem(
+        history,
+        after,
+        start,
+        logStart,
+        this.#cluster,
+        this.#wallMs(process),
+      );
       if (problem !== undefined) this.violation('retention', `${history.name}: ${problem}`);
     }
   }

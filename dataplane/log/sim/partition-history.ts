@@ -91,15 +91,15 @@ export class PartitionHistory {
   }
 
   /**
-   * The newest time stamp among the batches that end below `logStart` and have fewer than `keptBytes` after them, so that
-   * they are gone for another reason than the size of the log; `undefined`: there are none.
+   * The newest time stamp among the batches that went when the log start moved and have fewer than `keptBytes` after them,
+   * so that they are gone for another reason than the size of the log; `undefined`: there are none.
    */
-  newestBelow(logStart: number, keptBytes: number): number | undefined {
+  newestGone(from: number, logStart: number, keptBytes: number): number | undefined {
     let newest: number | undefined;
     let bytes = 0;
     for (let index = this.batches.length - 1; index >= 0 && bytes < keptBytes; index--) {
       const batch = this.batches[index];
-      if (batch === undefined) break;
+      if (batch === undefined || batch.lastOffset < from) break;
       if (batch.lastOffset < logStart) newest = Math.max(newest ?? -1, batch.maxTimestampMs);
       bytes += batch.sizeBytes;
     }

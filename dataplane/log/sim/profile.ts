@@ -26,7 +26,7 @@ export interface SimulationProfile {
   /** Half of the seeds expire producers quickly; then a late retry may append twice, and sequences are not checked. */
   readonly expiresProducers: boolean;
   readonly mixedFormats: boolean;
-  /** How often a broker is caught in an {@link Ambush}: per acquisition, and five times as often per trim read. */
+  /** How often a broker is caught in an {@link Ambush}: per acquisition, and nine times as often per trim read. */
   readonly ambushShare: number;
   /** After so long without an answer a client gives up waiting for it. */
   readonly clientTimeoutMs: number;

@@ -26,6 +26,7 @@ export class RetentionAudit {
   problem(
     history: PartitionHistory,
     { topicId }: Manifest,
+    before: number,
     logStart: number,
     cluster: ClusterState | undefined,
     wallMs: number,
@@ -35,7 +36,7 @@ export class RetentionAudit {
     // A deleted topic loses everything.
     if (topic === undefined) return undefined;
     const { retentionMs, retentionBytes } = retentionLimits(topic.configs, cluster?.configs ?? {});
-    const newest = history.newestBelow(logStart, retentionBytes < 0 ? Infinity : retentionBytes);
+    const newest = history.newestGone(before, logStart, retentionBytes < 0 ? Infinity : retentionBytes);
     if (newest === undefined) return undefined;
     if (retentionMs >= 0 && (!this.#clocksCanBeTrusted || wallMs - newest > retentionMs)) return undefined;
     return (
