@@ -94,8 +94,8 @@ export const brokerMutants = {
     edits: [
       {
         file: 'log/append-admission.ts',
-        find: `served === undefined || served.group.phase === 'gone' || !this.#session.live`,
-        replace: `served === undefined || !this.#session.live`,
+        find: `served === undefined || served.group.phase === 'gone'`,
+        replace: `served === undefined`,
       },
       // As it is nothing comes between the two steps: no event, and no piece of work that one has set off.
       {

@@ -122,7 +122,7 @@ export const slotMutants = {
         find: `  async flushDue(): Promise<void> {\n`,
         replace: `  async flushDue(): Promise<void> {
     for (const group of this.#groups.all())
-      if (group.phase === 'gone' && this.#groups.remove(group)) this.abandon(group);
+      if (group.phase === 'gone' && this.#groups.remove(group)) this.forget(group);
 `,
       },
     ],
