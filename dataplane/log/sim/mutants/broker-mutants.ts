@@ -70,6 +70,11 @@ export const brokerMutants = {
         find: `      await drained(group, this.#assembler);\n`,
         replace: ``,
       },
+      {
+        file: 'log/unflushed-records.ts',
+        find: `partition.dropOpenBlocks() + dropTail(partition)`,
+        replace: `dropTail(partition)`,
+      },
     ],
   },
   retentionByUnacknowledged: {
