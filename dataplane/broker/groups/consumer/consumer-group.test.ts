@@ -388,3 +388,26 @@ test('what members are remembered by is bounded', async () => {
     assert.equal(nameOf(await long.heartbeat()), 'INVALID_GROUP_ID');
   });
 });
+
+test('an assignment whose answer got lost is told again, also without a full request', async () => {
+  const world = new GroupWorld({ topics });
+  await world.run(async () => {
+    await world.wait(100);
+    const a = new ConsumerClient(world, 'group', 'a');
+    await settle([a]);
+    const b = new ConsumerClient(world, 'group', 'b');
+    await b.step();
+    await a.step();
+    await a.step();
+    // The answer that gives b its partitions does not reach it.
+    const { epoch, owned } = b;
+    await b.heartbeat();
+    assert.equal(b.assignment.size, 1);
+    b.epoch = epoch;
+    b.owned = owned;
+    b.assignment = owned;
+    await b.step();
+    await settle([a, b]);
+    assert.equal(a.shown.length, b.shown.length);
+  });
+});

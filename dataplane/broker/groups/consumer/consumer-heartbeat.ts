@@ -67,16 +67,11 @@ export class ConsumerHeartbeat {
     const owned = request.topicPartitions === null ? null : toTopicPartitions(request.topicPartitions);
     const updated = this.update(operation, group, { member, updated: merge(member, request, origin), owned });
     this.#membership.expectHeartbeat(group, updated);
-    const isFull =
-      request.rebalanceTimeoutMs !== -1 &&
-      (request.subscribedTopicNames !== null || request.subscribedTopicRegex !== null) &&
-      owned !== null;
     return {
       memberId,
       memberEpoch: updated.memberEpoch,
       heartbeatIntervalMs: this.#context.options.consumerHeartbeatIntervalMs,
-      assignment:
-        isJoining || isFull || !samePartitions(member.assigned, updated.assigned) ? updated.assigned : null,
+      assignment: knowsAssignment(request, member, updated, owned) ? null : updated.assigned,
     };
   }
 
@@ -229,6 +224,27 @@ function notFound(groupId: string): GroupError {
     'GROUP_ID_NOT_FOUND',
     `there is no group ${groupId} of the consumer protocol: join it first`,
   );
+}
+
+/**
+ * Whether the assignment need not be told: it is as it was before this heartbeat, and nothing says that the answer to an
+ * earlier one got lost. A client that has met an error sends a full request; one that comes with an old epoch, or has other
+ * partitions than it should, has missed something as well.
+ */
+function knowsAssignment(
+  request: ConsumerGroupHeartbeatRequest,
+  member: ConsumerMember,
+  updated: ConsumerMember,
+  owned: TopicPartitions | null,
+): boolean {
+  const { memberEpoch, rebalanceTimeoutMs, subscribedTopicNames, subscribedTopicRegex } = request;
+  const isFull =
+    rebalanceTimeoutMs !== -1 &&
+    (subscribedTopicNames !== null || subscribedTopicRegex !== null) &&
+    owned !== null;
+  if (isFull || memberEpoch !== updated.memberEpoch) return false;
+  if (owned !== null && !samePartitions(owned, updated.assigned)) return false;
+  return samePartitions(member.assigned, updated.assigned);
 }
 
 /** What is null did not change since the last heartbeat. */
