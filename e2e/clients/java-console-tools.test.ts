@@ -1,25 +1,14 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { after, before, describe, it } from 'node:test';
-import { startFirn, testFolder } from '../broker/firn-process.ts';
-import type { FirnProcess } from '../broker/firn-process.ts';
+import { describe, it } from 'node:test';
 import { skipUnless } from '../tools/real-part.ts';
 import { javaTool } from './java-tools.ts';
 import type { JavaTool } from './java-tools.ts';
+import { suiteBroker } from './suite-broker.ts';
 
 describe("Kafka's own command-line tools", { skip: await skipUnless('kafka') }, () => {
-  let folder: Awaited<ReturnType<typeof testFolder>>;
-  let firn: FirnProcess;
-
-  before(async () => {
-    folder = await testFolder();
-    firn = await startFirn(`file:${folder.path}/data`, { logFile: path.join(folder.path, 'firn.log') });
-  });
-  after(async () => {
-    await firn.process.stop();
-    await folder.remove();
-  });
+  const firn = suiteBroker();
 
   /** The output of a tool that must succeed. */
   async function tool(name: JavaTool, args: readonly string[], input = ''): Promise<string> {
@@ -101,7 +90,7 @@ describe("Kafka's own command-line tools", { skip: await skipUnless('kafka') }, 
   it('delete records', async () => {
     await tool('kafka-topics', ['--create', '--topic', 'old']);
     await tool('kafka-console-producer', ['--topic', 'old'], 'a\nb\nc\n');
-    const file = path.join(folder.path, 'delete.json');
+    const file = path.join(firn.folder, 'delete.json');
     await writeFile(
       file,
       JSON.stringify({ partitions: [{ topic: 'old', partition: 0, offset: 2 }], version: 1 }),

@@ -1,24 +1,12 @@
 import assert from 'node:assert/strict';
-import path from 'node:path';
-import { after, before, describe, it } from 'node:test';
-import { startFirn, testFolder } from '../broker/firn-process.ts';
-import type { FirnProcess } from '../broker/firn-process.ts';
+import { describe, it } from 'node:test';
 import { skipUnless } from '../tools/real-part.ts';
 import { javaTool } from './java-tools.ts';
 import type { JavaTool } from './java-tools.ts';
+import { suiteBroker } from './suite-broker.ts';
 
 describe("Kafka's own tools for groups and offsets", { skip: await skipUnless('kafka') }, () => {
-  let folder: Awaited<ReturnType<typeof testFolder>>;
-  let firn: FirnProcess;
-
-  before(async () => {
-    folder = await testFolder();
-    firn = await startFirn(`file:${folder.path}/data`, { logFile: path.join(folder.path, 'firn.log') });
-  });
-  after(async () => {
-    await firn.process.stop();
-    await folder.remove();
-  });
+  const firn = suiteBroker();
 
   async function tool(name: JavaTool, args: readonly string[], input = ''): Promise<string> {
     const { code, out, err } = await javaTool(name, firn.bootstrap, args, input);

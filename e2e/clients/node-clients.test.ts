@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import path from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import {
   Admin,
   Consumer,
@@ -10,21 +9,10 @@ import {
   stringSerializers,
 } from '@platformatic/kafka';
 import { CompressionTypes, Kafka, logLevel } from 'kafkajs';
-import { startFirn, testFolder } from '../broker/firn-process.ts';
-import type { FirnProcess } from '../broker/firn-process.ts';
+import { suiteBroker } from './suite-broker.ts';
 
 describe('clients of Node.js', () => {
-  let folder: Awaited<ReturnType<typeof testFolder>>;
-  let firn: FirnProcess;
-
-  before(async () => {
-    folder = await testFolder();
-    firn = await startFirn(`file:${folder.path}/data`, { logFile: path.join(folder.path, 'firn.log') });
-  });
-  after(async () => {
-    await firn.process.stop();
-    await folder.remove();
-  });
+  const firn = suiteBroker();
 
   it('kafkajs: topics, an idempotent producer, a group that grows and shrinks, offsets', async () => {
     const kafka = new Kafka({ clientId: 'kafkajs', brokers: [firn.bootstrap], logLevel: logLevel.NOTHING });

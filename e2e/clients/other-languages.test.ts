@@ -1,26 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import path from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { startFirn, testFolder } from '../broker/firn-process.ts';
-import type { FirnProcess } from '../broker/firn-process.ts';
 import { installRealPart, skipUnless } from '../tools/real-part.ts';
+import { suiteBroker } from './suite-broker.ts';
 
 const run = promisify(execFile);
 
 describe('clients in other languages', async () => {
-  let folder: Awaited<ReturnType<typeof testFolder>>;
-  let firn: FirnProcess;
-
-  before(async () => {
-    folder = await testFolder();
-    firn = await startFirn(`file:${folder.path}/data`, { logFile: path.join(folder.path, 'firn.log') });
-  });
-  after(async () => {
-    await firn.process.stop();
-    await folder.remove();
-  });
+  const firn = suiteBroker();
 
   /** Each part of a suite prints a line that begins with `ok`. */
   async function suite(command: string, args: readonly string[], parts: number): Promise<void> {
