@@ -49,21 +49,30 @@ export class TemporaryFiles {
     const file = await this.inFolder(() => this.#ground.fs.create(path));
     try {
       await this.#fill(file, body, expectedCrc32c, call, signal);
-      const stat = await file.stat();
-      const metadataFolder = this.#ground.layout.metadataFolder(stat.inode);
-      try {
-        await this.#ground.metadataLinks.write(metadata, stat, this.newPath());
-      } catch (error) {
-        if (!hasErrno(error, 'ENOENT')) throw error;
-        await this.#ground.folders.make(metadataFolder);
-        await this.#ground.metadataLinks.write(metadata, stat, this.newPath());
-      }
-      await Promise.all([file.sync(), this.#ground.folders.sync(metadataFolder)]);
-      return { path, file, inode: stat.inode, token: metadata.token };
+      // Each waits for the disk. Both are waited for, even if one fails: the file is closed after that.
+      const [synced, described] = await Promise.allSettled([file.sync(), this.#describe(file, metadata)]);
+      if (synced.status === 'rejected') throw synced.reason;
+      if (described.status === 'rejected') throw described.reason;
+      return { path, file, inode: described.value, token: metadata.token };
     } catch (error) {
       await this.discard({ path, file }).catch(() => undefined); // The first error says what is wrong.
       throw error;
     }
+  }
+
+  /** Writes the metadata of a file that has all its bytes; it is on disk when this returns the file's inode. */
+  async #describe(file: OpenFile, metadata: Metadata): Promise<bigint> {
+    const stat = await file.stat();
+    const folder = this.#ground.layout.metadataFolder(stat.inode);
+    try {
+      await this.#ground.metadataLinks.write(metadata, stat, this.newPath());
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT')) throw error;
+      await this.#ground.folders.make(folder);
+      await this.#ground.metadataLinks.write(metadata, stat, this.newPath());
+    }
+    await this.#ground.folders.sync(folder);
+    return stat.inode;
   }
 
   /** Gives up a version that was never given another name. */
