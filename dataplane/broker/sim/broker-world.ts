@@ -44,6 +44,8 @@ export interface SeedResult {
 }
 
 const brokers = 3;
+/** Of one phase: who goes round in circles is found before the time is up. Whole seeds take 10,000. */
+const mostSteps = 60_000;
 
 /**
  * Brokers behind Kafka's protocol, over a simulated store and network, with clients that speak that protocol: producers,
@@ -377,7 +379,12 @@ export class BrokerWorld implements BrokerSimulation {
   }
 
   async #until(what: string, withinMs: number, holds: () => boolean): Promise<void> {
-    const { reason } = await this.time.run({ untilMs: this.time.nowMs + withinMs, until: holds });
-    if (reason !== 'until') throw new BrokerViolation('liveness', `not within ${withinMs} ms: ${what}`);
+    const { reason } = await this.time.run({
+      untilMs: this.time.nowMs + withinMs,
+      until: holds,
+      maxSteps: mostSteps,
+    });
+    if (reason !== 'until')
+      throw new BrokerViolation('liveness', `not within ${withinMs} ms, or ${mostSteps} steps: ${what}`);
   }
 }

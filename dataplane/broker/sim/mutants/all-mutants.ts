@@ -130,7 +130,8 @@ export const brokerMutants = {
       {
         file: 'log/read/batch-collector.ts',
         find: '        if (batch.lastOffset < this.nextOffset) {',
-        replace: '        if (batch.baseOffset < this.nextOffset) {',
+        replace:
+          '        if (batch.baseOffset < this.nextOffset) {\n          this.nextOffset = Math.max(this.nextOffset, batch.lastOffset + 1);',
       },
     ],
   },
