@@ -12,7 +12,7 @@ import { parseGroupId } from './format/keys.ts';
 import type { LogContext } from './log-context.ts';
 import { deleteGroup, emptyDeletedGroup } from './orphans.ts';
 import type { OwnedGroup } from './owned-group.ts';
-import { drained, releaseGroup } from './release.ts';
+import { releaseGroup } from './release.ts';
 import type { ServedGroups } from './served-groups.ts';
 import type { SlotAssembler } from './slot-assembler.ts';
 import type { WalSession } from './session.ts';
@@ -264,19 +264,14 @@ export class GroupMoves {
     if (this.#moving.has(id)) return;
     this.#moving.add(id);
     try {
-      // What has been admitted gets its slot first: afterwards nobody would give its memory back.
-      group.phase = 'releasing';
-      await drained(group, this.#assembler);
       await group.exclusive(() => deleteGroup(group, this.#context));
       group.abandon(new LogError('UNKNOWN_TOPIC_OR_PARTITION', `the topic of group ${id} has been deleted`));
       this.#forget(group);
       this.#events.onDeleted(id);
     } catch (error) {
-      if (group.phase === 'releasing') group.phase = 'serving';
       if (this.#session.live) this.#events.onProblem(`group ${id} could not be deleted`, error);
     } finally {
       this.#moving.delete(id);
-      this.#onSettled();
     }
   }
 

@@ -51,7 +51,7 @@ export async function releaseGroup(
 }
 
 /** Resolves when everything the group's partitions have admitted is durable. */
-export async function drained(group: OwnedGroup, assembler: SlotAssembler): Promise<void> {
+async function drained(group: OwnedGroup, assembler: SlotAssembler): Promise<void> {
   const { session } = group;
   const admitted = (): boolean =>
     [...group.partitions.values()].some((partition) => partition.highWatermark < partition.nextOffset);

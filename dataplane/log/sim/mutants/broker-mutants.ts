@@ -61,19 +61,14 @@ export const brokerMutants = {
       },
     ],
   },
-  deleteUndrained: {
-    breaks: 'a group is deleted while records that were admitted to it have no slot yet',
-    caughtBy: ['liveness'],
+  forgetOpenBlocks: {
+    breaks: 'what is in open blocks of a group that goes counts as held for ever',
+    caughtBy: ['liveness', 'back-pressure'],
     edits: [
       {
-        file: 'log/group-moves.ts',
-        find: `      await drained(group, this.#assembler);\n`,
-        replace: ``,
-      },
-      {
         file: 'log/unflushed-records.ts',
-        find: `partition.dropOpenBlocks() + dropTail(partition)`,
-        replace: `dropTail(partition)`,
+        find: `      bytes += partition.dropOpenBlocks() + dropTail(partition);\n`,
+        replace: `      bytes += dropTail(partition);\n`,
       },
     ],
   },

@@ -72,7 +72,7 @@ export const manifestMutants = {
   },
   releaseAtNextSlot: {
     breaks: 'a release closes the run at the next slot instead of flushing the rest',
-    caughtBy: ['durability', 'immutability', 'reference safety'],
+    caughtBy: ['durability', 'immutability', 'reference safety', 'readable log'],
     edits: [
       {
         file: 'log/release.ts',
