@@ -54,7 +54,7 @@ export class BrokerMetrics {
     metrics.gauge('firn_connections').set(gauges.connections);
     metrics.gauge('firn_request_memory_bytes').set(gauges.requestMemoryBytes);
     metrics.gauge('firn_unflushed_bytes').set(gauges.unflushedBytes);
-    metrics.gauge('firn_partitions_served').set(gauges.partitionsServed);
+    metrics.gauge('firn_served_partitions').set(gauges.partitionsServed);
     for (const [event, name] of Object.entries(logEvents)) {
       const total = gauges.log[name];
       metrics.counter('firn_log_events_total').inc({ event }, total - (this.#seen.get(event) ?? 0));

@@ -36,7 +36,7 @@ test('a broker is ready when it serves, and healthy until it must exit', async (
     phase: 'serving',
     sid: broker.log.sid,
   });
-  assert.match((await pages.metrics()).text, /^firn_partitions_served 0$/m);
+  assert.match((await pages.metrics()).text, /^firn_served_partitions 0$/m);
   const next = newBroker(store);
   await next.start();
   while (broker.status.broker.phase !== 'replaced')

@@ -56,7 +56,7 @@ export const metricTable = {
     labels: [],
     help: 'Records that are durable or on their way, and not yet in segments. Near its bound producers are made to wait.',
   },
-  firn_partitions_served: {
+  firn_served_partitions: {
     kind: 'gauge',
     unit: 'partitions',
     labels: [],
