@@ -83,13 +83,6 @@ export async function atATime(
   await Promise.all(Array.from({ length: width }, worker));
 }
 
-/** What came before is collected and given back, by other threads, before something is measured. */
-export async function settled(): Promise<void> {
-  if (globalThis.gc === undefined) throw new Error('this measurement needs --expose-gc');
-  globalThis.gc();
-  await sleep(150);
-}
-
 /** Wall seconds and CPU seconds of this process. */
 export async function timed(
   work: () => Promise<void>,

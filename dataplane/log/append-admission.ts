@@ -268,11 +268,13 @@ export class AppendAdmission {
 
   /** A retry of a batch that was accepted before gets its original offsets (log.md 2.8). */
   #idempotence(partition: OwnedPartition, headers: readonly BatchHeader[]): SequenceVerdict {
-    const [header] = headers;
-    if (header === undefined || header.producerId < 0) return { kind: 'append' };
+    const header = headers[0];
+    if (header === undefined || header.producerId < 0) return NOT_IDEMPOTENT;
     return partition.producers.check(sequencesOf(header), partition.timeMs);
   }
 }
+
+const NOT_IDEMPOTENT: SequenceVerdict = { kind: 'append' };
 
 function notLeader(topicId: string, partition: number): LogError {
   return new LogError(

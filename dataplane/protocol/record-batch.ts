@@ -165,40 +165,53 @@ export interface ParseOptions {
  * @throws RecordBatchError when the bytes are not whole batches one after another, or one of them is not sound
  */
 export function parseBatches(bytes: Uint8Array, options: ParseOptions): BatchHeader[] {
-  const headers: BatchHeader[] = [];
-  let position = 0;
-  while (position < bytes.length) {
-    const header = readBatchHeader(bytes, position);
-    const end = position + header.sizeBytes;
-    if (end > bytes.length) {
-      throw new RecordBatchError(
-        'TRUNCATED',
-        position,
-        `it has ${header.sizeBytes} bytes, only ${bytes.length - position} are there`,
-      );
-    }
-    if (options.verifyCrc) {
-      const computed = crc32c(bytes.subarray(position + batchPrefixBytes, end));
-      if (computed !== header.crc) {
-        throw new RecordBatchError(
-          'CORRUPT',
-          position,
-          `its CRC field is ${hex32(header.crc)}, its bytes have ${hex32(computed)}: they changed on the way`,
-        );
-      }
-    }
-    const problem = headerProblem(header, options.allowGaps ?? false);
-    if (problem !== undefined) throw new RecordBatchError(problem.code, position, problem.what);
+  if (bytes.length === 0) return [];
+  const first = parseBatch(bytes, 0, options);
+  // Mostly it is the only one. An array that is pushed to gets room for sixteen more.
+  const headers = [first];
+  for (let position = first.sizeBytes; position < bytes.length;) {
+    const header = parseBatch(bytes, position, options);
     headers.push(header);
-    position = end;
+    position += header.sizeBytes;
   }
   return headers;
 }
 
-function headerProblem(
-  header: BatchHeader,
-  allowGaps: boolean,
-): { code: RecordBatchErrorCode; what: string } | undefined {
+function parseBatch(bytes: Uint8Array, position: number, options: ParseOptions): BatchHeader {
+  const header = readBatchHeader(bytes, position);
+  const end = position + header.sizeBytes;
+  if (end > bytes.length) {
+    throw new RecordBatchError(
+      'TRUNCATED',
+      position,
+      `it has ${header.sizeBytes} bytes, only ${bytes.length - position} are there`,
+    );
+  }
+  if (options.verifyCrc) {
+    const computed = crc32c(bytes.subarray(position + batchPrefixBytes, end));
+    if (computed !== header.crc) {
+      throw new RecordBatchError(
+        'CORRUPT',
+        position,
+        `its CRC field is ${hex32(header.crc)}, its bytes have ${hex32(computed)}: they changed on the way`,
+      );
+    }
+  }
+  const problem = headerProblem(header, options.allowGaps ?? false);
+  if (problem !== undefined) throw new RecordBatchError(problem.code, position, problem.what);
+  return header;
+}
+
+interface HeaderProblem {
+  readonly code: RecordBatchErrorCode;
+  readonly what: string;
+}
+
+function invalid(what: string): HeaderProblem {
+  return { code: 'INVALID', what };
+}
+
+function headerProblem(header: BatchHeader, allowGaps: boolean): HeaderProblem | undefined {
   const { attributes, baseOffset, lastOffsetDelta, recordCount } = header;
   const compression = attributes & batchAttributes.compressionMask;
   if (compression > lastCompressionCodec) {
@@ -207,7 +220,6 @@ function headerProblem(
       what: `compression codec ${compression} is unknown, the codecs are 0 to ${lastCompressionCodec}`,
     };
   }
-  const invalid = (what: string): { code: RecordBatchErrorCode; what: string } => ({ code: 'INVALID', what });
   if (lastOffsetDelta < 0) return invalid(`its last offset delta is ${lastOffsetDelta}`);
   if (baseOffset < 0 || baseOffset + lastOffsetDelta > Number.MAX_SAFE_INTEGER) {
     return invalid(`offsets ${baseOffset} + ${lastOffsetDelta} are outside 0 to 2^53 - 1`);
