@@ -9,6 +9,7 @@ import type { S3Shared } from './s3.ts';
 
 const partitions = 64;
 const widths = [1, 2, 4, 8];
+const untimedPasses = 2;
 const bytesPerTurn = { quick: 160 * mib, full: 240 * mib };
 
 interface Turn {
@@ -24,7 +25,7 @@ export async function appendAgainstRawPut({
   run,
   quick,
 }: MeasureContext<S3Shared>): Promise<Figures> {
-  const turns = quick ? 1 : 2;
+  const turns = quick ? 2 : 3;
   const turnBytes = quick ? bytesPerTurn.quick : bytesPerTurn.full;
   const log = new Map<number, Turn[]>();
   const raw = new Map<number, Turn[]>();
@@ -77,8 +78,8 @@ function best(byWidth: ReadonlyMap<number, readonly Turn[]>): { width: number; m
 }
 
 /**
- * `width` slots in flight and as many gathering, from producers that append the next batch when one is acknowledged. A
- * first pass, which is not timed, lets the code be compiled for this broker, as it is in one that runs for longer.
+ * `width` slots in flight and as many gathering, from producers that append the next batch when one is acknowledged. The
+ * first passes are not timed: the code is compiled for this broker meanwhile, as it is in one that runs for longer.
  */
 async function appendTurn(
   shared: S3Shared,
@@ -113,7 +114,7 @@ async function appendTurn(
       if (bytes === undefined) throw new Error(`there are ${batches.length} batches, no ${i}`);
       return broker.log.append(topicId, i % partitions, bytes);
     });
-  await pass();
+  for (let passes = 0; passes < untimedPasses; passes++) await pass();
   slots = 0;
   sharedBytes = 0;
   const { seconds, cpuSeconds } = await timed(pass);
@@ -125,7 +126,7 @@ async function appendTurn(
   return { seconds, cpuSeconds, bytes, slots, copiedBytes: bytes - sharedBytes };
 }
 
-/** As many objects as the log wrote slots, of their mean size; a first pass of it, too, is not timed. */
+/** As many objects as the log wrote slots, of their mean size; a first pass is not timed here either. */
 async function rawTurn(
   shared: S3Shared,
   prefix: string,
