@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { isMutantName, mutantCalled, mutantNames } from './mutants/all-mutants.ts';
 import { installMutant } from './mutants/install-mutant.ts';
 import { recordCatches, runMutants } from './mutants/run-mutants.ts';
-import type { SeedsRequest } from './run-seeds.ts';
+import type { SeedsRequest } from '../../runtime/play-seeds.ts';
 
 const usage = `usage: npm run -s sim -- log --seeds N [--from S] [--cpu-seconds T] [--stop-at-first] [--trace]
        npm run -s sim -- log --mutant NAME [--seeds N] [--from S] [--trace]
