@@ -137,6 +137,8 @@ async function append(
         maxMessageBytes: settings.maxMessageBytes,
         headers: [checked],
       },
+      // A client that is gone sends again what was not let in yet: it must not take room.
+      context.signal,
     );
     return {
       response: { index, errorCode: kafkaErrors.NONE.code, baseOffset, logAppendTimeMs, logStartOffset },
