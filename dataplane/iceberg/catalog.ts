@@ -1,0 +1,55 @@
+import type { StructType } from '../schema/table-type.ts';
+import type { TableMetadata } from './table-metadata.ts';
+import type { TableRequirement, TableUpdate } from './table-update.ts';
+
+/** A table's name: namespace levels from the outside in, then the table. */
+export interface TableIdentifier {
+  readonly namespace: readonly string[];
+  readonly name: string;
+}
+
+export interface CreateTable {
+  /** Field ids as the caller wishes: the catalog may assign others (REST catalogs do), so read them from the answer. */
+  readonly struct: StructType;
+  /** Default: a location that the catalog chooses. */
+  readonly location?: string | undefined;
+  readonly properties: Readonly<Record<string, string>>;
+}
+
+/** A table as its catalog knows it at one moment. */
+export interface LoadedTable {
+  readonly metadata: TableMetadata;
+  /** Of the metadata file. */
+  readonly metadataLocation: string;
+}
+
+/**
+ * An Iceberg catalog as the coordinator of a table uses it: the REST catalog's protocol (rest-catalog-open-api.yaml), without
+ * its transport. Every promise rejects with a `CatalogError`; its code says what is certain:
+ *
+ *  - `CONFLICT`: a requirement did not hold. This commit was not applied and never will be.
+ *  - `UNKNOWN_OUTCOME`: it may have been applied, or may be at any later time.
+ *  - `NO_SUCH_NAMESPACE`, `NO_SUCH_TABLE`, `ALREADY_EXISTS`, `REFUSED`: what they say; nothing was changed.
+ *  - `UNAVAILABLE`: for reads; try again.
+ */
+export interface Catalog {
+  /** For messages. */
+  readonly name: string;
+
+  /** Succeeds when it exists already. */
+  ensureNamespace(namespace: readonly string[], signal?: AbortSignal): Promise<void>;
+
+  loadTable(table: TableIdentifier, signal?: AbortSignal): Promise<LoadedTable>;
+
+  createTable(table: TableIdentifier, request: CreateTable, signal?: AbortSignal): Promise<LoadedTable>;
+
+  /**
+   * Applies all updates at once if every requirement holds. One attempt: nothing is sent again behind the caller's back.
+   */
+  commitTable(
+    table: TableIdentifier,
+    requirements: readonly TableRequirement[],
+    updates: readonly TableUpdate[],
+    signal?: AbortSignal,
+  ): Promise<LoadedTable>;
+}
