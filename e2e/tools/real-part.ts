@@ -85,6 +85,24 @@ export const realParts = {
     toolchain: ['python3', '-c', 'import venv, ensurepip'],
     install: (folder) => installPythonPackages(folder, ['confluent-kafka==2.16.1', 'kafka-python==3.0.12']),
   },
+  /**
+   * Engines that read tables: DuckDB with the extensions of its own version, as files in the packages
+   * `duckdb_extension_*` (nothing is downloaded when they are loaded), and pyiceberg with pyarrow.
+   */
+  pythonTables: {
+    folder: 'python-tables-1',
+    executable: 'bin/python',
+    toolchain: ['python3', '-c', 'import venv, ensurepip'],
+    install: (folder) =>
+      installPythonPackages(folder, [
+        'duckdb==1.5.5',
+        'duckdb-extension-iceberg==1.5.5',
+        'duckdb-extension-avro==1.5.5',
+        'duckdb-extension-httpfs==1.5.5',
+        'pyiceberg[pyarrow,sql-sqlite]==0.12.0',
+        'pyarrow==26.0.1',
+      ]),
+  },
 } as const satisfies Record<string, RealPart>;
 
 export type RealPartName = keyof typeof realParts;
