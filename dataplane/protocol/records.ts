@@ -106,6 +106,11 @@ export class RecordCursor implements RecordView {
     return this.#headerCount;
   }
 
+  /** Where the first header is in {@link bytes}, after their count. */
+  get headersStart(): number {
+    return this.#headersStart;
+  }
+
   /**
    * Moves to the next record; false after the last, when also the bytes are used up.
    *

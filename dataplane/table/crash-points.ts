@@ -1,0 +1,36 @@
+/**
+ * The steps of worker and coordinator between which a process may die, by name. What is written before a point may or may
+ * not be in the store when the process dies there: every one leaves each row in the table exactly once.
+ */
+export const tableCrashPoints = [
+  'worker.batch.read',
+  'worker.batch.appended',
+  'worker.file.encoded',
+  'worker.file.put.before',
+  'worker.file.put.after',
+  'worker.collect.answered',
+  'coordinator.namespace.ensured',
+  'coordinator.table.create.before',
+  'coordinator.table.created',
+  'coordinator.table.registered',
+  'coordinator.claim.before',
+  'coordinator.claim.after',
+  'coordinator.collected',
+  'coordinator.offsets.put',
+  'coordinator.manifests.put',
+  'coordinator.commit.before',
+  'coordinator.commit.after',
+  'coordinator.conflict',
+  'coordinator.unknown',
+  'coordinator.resolved',
+  'coordinator.told',
+  'coordinator.cleanup.before',
+  'coordinator.cleanup.after',
+] as const;
+
+export type TableCrashPoint = (typeof tableCrashPoints)[number];
+
+/** Called at each point; returns, or never does. In production it does nothing. */
+export type CrashPoints = (point: TableCrashPoint) => void;
+
+export const noCrashPoints: CrashPoints = () => undefined;

@@ -1,0 +1,32 @@
+import type { RecordSpans } from '../columnar/record-spans.ts';
+
+/** Confluent's framing of a value: a zero byte, then the schema's id, 4 bytes, big-endian; then the value itself. */
+export const frameBytes = 5;
+
+/** Instead of a schema id: the record has no value at all. */
+export const nullValue = -1;
+/** Instead of a schema id: the value is not framed. */
+export const notFramed = -2;
+
+/** The schema id of a record; {@link nullValue} or {@link notFramed} where there is none. */
+export function schemaIdOf(spans: RecordSpans, index: number): number {
+  const start = spans.valueStarts[index] ?? 0;
+  const end = spans.valueEnds[index] ?? -1;
+  if (end < 0) return nullValue;
+  const { bytes } = spans;
+  if (end - start < frameBytes || bytes[start] !== 0) return notFramed;
+  const id =
+    ((bytes[start + 1] ?? 0) << 24) |
+    ((bytes[start + 2] ?? 0) << 16) |
+    ((bytes[start + 3] ?? 0) << 8) |
+    (bytes[start + 4] ?? 0);
+  return id < 0 ? notFramed : id;
+}
+
+/** The index after the last record that has the schema id of the one at `from`. */
+export function endOfRun(spans: RecordSpans, from: number): number {
+  const id = schemaIdOf(spans, from);
+  let end = from + 1;
+  while (end < spans.count && schemaIdOf(spans, end) === id) end++;
+  return end;
+}
