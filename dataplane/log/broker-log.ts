@@ -29,6 +29,7 @@ import { deleteOrphans } from './orphans.ts';
 import { PeriodicWork } from './periodic-work.ts';
 import { ProducerIdBlocks } from './producer-id-blocks.ts';
 import { applyRetention, retentionLimits } from './retention.ts';
+import type { RetentionHold } from './retention.ts';
 import { ServingReport } from './serving-report.ts';
 import type { BrokerIdentity, SessionReason } from './session-registration.ts';
 import { SessionRegistration, newSid } from './session-registration.ts';
@@ -42,6 +43,8 @@ export interface BrokerLogEnvironment {
   readonly options?: Partial<LogOptions> | undefined;
   readonly pollMs?: number | undefined;
   readonly supportedFormat?: FormatRange | undefined;
+  /** What retention must not delete yet. Default: nothing. */
+  readonly retentionHold?: RetentionHold | undefined;
   /** Something went wrong that is retried. */
   readonly onProblem: (what: string, error: unknown) => void;
   /** This process must exit: its broker id belongs to another process now. */
@@ -330,7 +333,8 @@ export class BrokerLog {
       const configs = topics.get(group.manifest.topicId);
       if (group.phase !== 'serving' || configs === undefined) continue;
       const work = group.exclusive(async () => {
-        await applyRetention(group, retentionLimits(configs, current?.configs ?? {}), this.context);
+        const limits = retentionLimits(configs, current?.configs ?? {});
+        await applyRetention(group, limits, this.context, this.#environment.retentionHold);
         await group.discarded.delete(group.session.signal);
         if (group.isCleanedUp && group.discarded.takeCompleteness()) return;
         group.isCleanedUp = false;

@@ -64,6 +64,23 @@ describe('retention of an owner', () => {
     assert.deepEqual(await requests(() => two.call(() => two.log.retain())), []);
   });
 
+  it('deletes nothing from the offset on that somebody holds, and the rest when it is let go', async () => {
+    const { cluster, one, append, manifest } = await setUp(1, 2 * segmentBytes);
+    const logStart = () => manifest().partitions[0]?.logStart ?? assert.fail();
+    await append(one, 0, 20);
+    const { nextOffset = 0 } = one.log.served(manifest().topicId, 0)?.partition ?? {};
+    const each = nextOffset / 20;
+    cluster.retentionHold = 0;
+    await one.call(() => one.log.retain());
+    assert.equal(logStart(), 0);
+    cluster.retentionHold = 5 * each;
+    await one.call(() => one.log.retain());
+    assert.equal(logStart(), 5 * each);
+    cluster.retentionHold = Infinity;
+    await one.call(() => one.log.retain());
+    assert(logStart() >= 16 * each, `${logStart()}`);
+  });
+
   it('reads only the pages from which something goes', async () => {
     const { cluster, one, append, requests, manifest, named, segments } = await setUp(1, 30 * segmentBytes);
     await append(one, 0, 20);

@@ -13,6 +13,14 @@ export interface RetentionLimits {
 }
 
 /**
+ * The offset of a partition from which on retention deletes nothing, whatever the limits say: somebody has not taken the
+ * records from there on yet. `Infinity`: nobody holds anything. DeleteRecords does not ask.
+ */
+export type RetentionHold = (topicId: string, partition: number) => number;
+
+const holdNothing: RetentionHold = () => Infinity;
+
+/**
  * Says segment by segment, oldest first, which ones go: while the partition holds more than `retentionBytes` without
  * them, or while their newest record is older than `retentionMs`. The first that stays ends it.
  */
@@ -66,6 +74,7 @@ export async function applyRetention(
   group: OwnedGroup,
   limits: RetentionLimits,
   context: LogContext,
+  hold: RetentionHold = holdNothing,
 ): Promise<void> {
   if (limits.retentionMs < 0 && limits.retentionBytes < 0) return;
   const nowMs = context.runtime.wallMs();
@@ -78,7 +87,9 @@ export async function applyRetention(
       pagesRead.set(page.object, refs);
       return refs;
     });
-    if (from !== undefined && from > partition.logStart) targets.set(partition.partition, from);
+    if (from === undefined) continue;
+    const until = Math.min(from, hold(group.manifest.topicId, partition.partition));
+    if (until > partition.logStart) targets.set(partition.partition, until);
   }
   if (targets.size > 0) await moveLogStart(group, targets, context, pagesRead);
 }

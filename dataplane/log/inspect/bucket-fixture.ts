@@ -38,6 +38,8 @@ export class TestCluster {
   readonly time: VirtualTime;
   readonly store: SimulatedStore;
   readonly problems: Problem[] = [];
+  /** From which offset on retention of any partition deletes nothing. */
+  retentionHold = Infinity;
   readonly #sequences = new Map<string, number>();
   readonly #vandal: ObjectStore;
   #topics = 0;
@@ -80,6 +82,7 @@ export class TestCluster {
       },
       options: { ...options, ...more },
       pollMs: 50,
+      retentionHold: () => this.retentionHold,
       onProblem: (what, error) => {
         this.problems.push({ what, error, atMs: this.time.nowMs });
       },
