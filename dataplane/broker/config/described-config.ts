@@ -3,6 +3,7 @@ import type { ConfigEntry } from '../../runtime/config-entry.ts';
 import { placementByConfig } from '../../cluster/cluster-config-changes.ts';
 import type { ClusterState, Configs } from '../../cluster/cluster-state.ts';
 import { settableClusterConfigs } from '../../cluster/config/cluster-configs.ts';
+import { configSynonym } from '../../cluster/config/table-configs.ts';
 import { topicConfigEntry, topicConfigNames } from '../../cluster/config/topic-configs.ts';
 
 /** Where a value comes from, as DescribeConfigs and CreateTopics number it. */
@@ -57,8 +58,8 @@ export function describedTopicConfigs(own: Configs, cluster: Configs): Described
     const entry = topicConfigEntry(name);
     if (entry === undefined) return [];
     const { clusterDefault = name } = entry;
-    return [
-      describedConfig(name, entry, {
+    const described = (as: string): DescribedConfig =>
+      describedConfig(as, entry, {
         readOnly: false,
         synonyms: [
           ...set(name, own[name], configSource.topic),
@@ -67,8 +68,12 @@ export function describedTopicConfigs(own: Configs, cluster: Configs): Described
             : set(clusterDefault, cluster[clusterDefault], configSource.dynamicDefaultBroker)),
           { name: clusterDefault, value: formatDefault(entry) ?? '', source: configSource.default },
         ],
-      }),
-    ];
+      });
+    const synonym = configSynonym(name);
+    // Who has set it by its other name looks for that.
+    return synonym === undefined || own[name] === undefined
+      ? [described(name)]
+      : [described(name), described(synonym)];
   });
 }
 

@@ -4,30 +4,40 @@ import type { Configs } from '../cluster-state.ts';
 import { clusterConfigEntry, inMilliseconds } from './cluster-configs.ts';
 import { parseKafkaConfig } from './kafka-config.ts';
 import type { KafkaConfigEntry } from './kafka-config.ts';
+import { canonicalConfigName, configSynonym } from './table-configs.ts';
 import { topicConfigEntry, topicConfigNames } from './topic-configs.ts';
 
 /** What configs belong to, with what its configs are called. */
 export type ConfigScope = 'topic' | 'cluster';
 
-/** Topics as tables come later: until then a topic that is to be one is refused. */
+/** What a topic may be told of its table is more than what is built: the rest is refused as such, not as a slip of the pen. */
 export const tableConfigs = {
   pattern: /^(automq\.)?table\./,
-  what: '`table.*` and `automq.table.*` of topics, other than `table.placement.*`',
-  why: 'topics as Iceberg tables are not built yet',
+  what: '`table.*` and `automq.table.*` of topics, other than those of docs/topic-configs.md',
+  why: 'of the settings of tables only those of docs/topic-configs.md are built',
 };
 
 export function configEntry(scope: ConfigScope, name: string): KafkaConfigEntry | undefined {
-  return scope === 'topic' ? topicConfigEntry(name) : clusterConfigEntry(name);
+  return scope === 'topic' ? topicConfigEntry(canonicalConfigName(name)) : clusterConfigEntry(name);
 }
 
-/** The configs as they are stored, or why one of them cannot be: INVALID_CONFIG. */
+/** The configs as they are stored, under the names by which they are stored, or why one of them cannot be: INVALID_CONFIG. */
 export function checkedConfigs(scope: ConfigScope, given: Configs): Configs | ChangeRefused {
-  const checked: [string, string][] = [];
+  const checked = new Map<string, string>();
   for (const [name, text] of Object.entries(given)) {
     const entry = configEntry(scope, name);
     if (entry === undefined) return new ChangeRefused('INVALID_CONFIG', unknownSentence(scope, name));
     try {
-      checked.push([name, parseKafkaConfig(name, entry, text).text]);
+      const { text: stored } = parseKafkaConfig(name, entry, text);
+      const canonical = scope === 'topic' ? canonicalConfigName(name) : name;
+      const other = checked.get(canonical);
+      if (other !== undefined && other !== stored) {
+        return new ChangeRefused(
+          'INVALID_CONFIG',
+          `${canonical} is ${JSON.stringify(other)} and, under its other name ${configSynonym(canonical) ?? name}, ${JSON.stringify(stored)}: give it one value`,
+        );
+      }
+      checked.set(canonical, stored);
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       return new ChangeRefused('INVALID_CONFIG', error.message);

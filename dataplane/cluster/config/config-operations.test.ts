@@ -77,8 +77,8 @@ test('names are told apart: topic configs, settings of the cluster, tables, and 
   assertRefused(refusal('topic', 'foo.bar'), /"foo\.bar" is no topic config that Firn knows/);
   assertRefused(refusal('topic', '__proto__'), /no topic config/);
   assertRefused(refusal('topic', 'log.retention.ms'), /the config of topics is retention\.ms/);
-  assertRefused(refusal('topic', 'table.topic.enable'), /Iceberg tables are not built yet/);
-  assertRefused(refusal('topic', 'automq.table.topic.enable'), /Iceberg tables are not built yet/);
+  assertRefused(refusal('topic', 'table.topic.sort.by'), /of the settings of tables only those/);
+  assertRefused(refusal('topic', 'automq.table.topic.auto'), /of the settings of tables only those/);
   assertRefused(
     refusal('cluster', 'retention.ms'),
     /a config of topics: set it for a topic, or log\.retention\.ms/,
@@ -89,4 +89,33 @@ test('names are told apart: topic configs, settings of the cluster, tables, and 
     'num.partitions': '6',
     'log.retention.ms': '-1',
   });
+});
+
+test('AutoMQ’s names of configs of tables are other names: stored under one, and one value only', () => {
+  const enable: ConfigOperation = { name: 'automq.table.topic.enable', kind: 'set', value: 'TRUE' };
+  const stored = { 'table.topic.enable': 'true' };
+  assert.deepEqual(configChangeOf('topic', [enable], {}, {}), { set: stored, remove: [] });
+  assert.deepEqual(replacingConfigs('topic', { 'automq.table.topic.enable': 'true' }, stored), {
+    set: stored,
+    remove: [],
+  });
+  assert.deepEqual(configChangeOf('topic', [{ name: enable.name, kind: 'delete' }], stored, {}), {
+    set: {},
+    remove: ['table.topic.enable'],
+  });
+  assertRefused(
+    configChangeOf('topic', [enable, { name: 'table.topic.enable', kind: 'set', value: 'false' }], {}, {}),
+    /table\.topic\.enable is "true" and, under its other name automq\.table\.topic\.enable, "false"/,
+  );
+});
+
+test('what of a table is not built is refused with its sentence, also under the other name', () => {
+  const refusal = (name: string, value: string): unknown => checkedConfigs('topic', { [name]: value });
+  assertRefused(
+    refusal('automq.table.topic.upsert.enable', 'true'),
+    /^automq\.table\.topic\.upsert\.enable is "true": tables with it are not built yet/,
+  );
+  assertRefused(refusal('table.topic.partition.by', 'day(ts)'), /not built yet; leave it out/);
+  assertRefused(refusal('table.topic.errors.tolerance', 'all'), /dead letters are not built yet/);
+  assertRefused(refusal('table.topic.commit.interval.ms', '10'), /whole number from 1000 to 900000/);
 });

@@ -4,6 +4,7 @@ import type { Configs } from '../cluster-state.ts';
 import { checkedConfigs, configEntry } from './config-check.ts';
 import type { ConfigScope } from './config-check.ts';
 import type { KafkaConfigEntry } from './kafka-config.ts';
+import { canonicalConfigName } from './table-configs.ts';
 import { topicConfigEntry } from './topic-configs.ts';
 
 /** One change of one config (KIP-339). `append` and `subtract` add and remove items of a list. */
@@ -31,13 +32,14 @@ export function configChangeOf(
   const set = new Map<string, string>();
   const remove: string[] = [];
   for (const operation of operations) {
-    const { name } = operation;
+    const name = scope === 'topic' ? canonicalConfigName(operation.name) : operation.name;
     if (operation.kind === 'delete') {
       remove.push(name);
       continue;
     }
     if (operation.kind === 'set') {
-      set.set(name, operation.value);
+      // Under the name that was given: two names of one config may come with different values.
+      set.set(operation.name, operation.value);
       continue;
     }
     const entry = configEntry(scope, name);

@@ -1,6 +1,7 @@
 import { describeValid, formatDefault } from '../../runtime/config-entry.ts';
 import { clusterConfigTable } from './cluster-configs.ts';
 import type { KafkaConfigEntry } from './kafka-config.ts';
+import { configSynonym } from './table-configs.ts';
 import { topicConfigNames, topicConfigTable } from './topic-configs.ts';
 import type { TopicConfigEntry } from './topic-configs.ts';
 
@@ -34,7 +35,9 @@ ${cluster.join('\n')}`;
 
 function section(name: string, entry: TopicConfigEntry): string {
   const standard = formatDefault(entry) ?? '';
+  const synonym = configSynonym(name);
   const lines = [
+    ...(synonym === undefined ? [] : [`- Other name: \`${synonym}\``]),
     `- Value: ${describeValid(entry)}`,
     `- Default: ${standard === '' ? 'empty' : `\`${standard}\``}`,
     ...(entry.clusterDefault === undefined ? [] : [`- Cluster-wide default: \`${entry.clusterDefault}\``]),

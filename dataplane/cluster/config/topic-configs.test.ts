@@ -6,6 +6,7 @@ import { ConfigError, formatDefault } from '../../runtime/config-entry.ts';
 import { clusterConfigEntry } from './cluster-configs.ts';
 import { parseKafkaConfig } from './kafka-config.ts';
 import type { KafkaConfigEntry } from './kafka-config.ts';
+import { tableConfigTable } from './table-configs.ts';
 import { topicConfigEntry, topicConfigNames, topicConfigOf, topicConfigTable } from './topic-configs.ts';
 
 /** `LogConfig.configDef()` and the broker's synonyms of Kafka 4.3.1; null where topics have no cluster-wide default. */
@@ -42,7 +43,7 @@ test('every topic config of Kafka 4.3.1 is known, with Kafka’s type, default a
     if (facts.clusterDefault !== null) assert(clusterConfigEntry(facts.clusterDefault), facts.clusterDefault);
   }
   const own = topicConfigNames.filter((name) => !kafka.some((facts) => facts.name === name));
-  assert.deepEqual(own, ['table.placement.policy', 'table.placement.zone']);
+  assert.deepEqual(own, ['table.placement.policy', 'table.placement.zone', ...Object.keys(tableConfigTable)]);
 });
 
 test('ranges and choices are Kafka’s', () => {

@@ -4,6 +4,7 @@ import type { Configs } from '../cluster-state.ts';
 import { placementPolicies, placementPolicyConfig, placementZoneConfig } from '../home-zone.ts';
 import { parseKafkaConfig } from './kafka-config.ts';
 import type { KafkaConfigEntry } from './kafka-config.ts';
+import { tableConfigTable } from './table-configs.ts';
 
 export type TopicConfigEntry = KafkaConfigEntry & {
   /** The cluster-wide config that is this one's default, as Kafka pairs them. */
@@ -350,6 +351,7 @@ export const topicConfigTable = {
     description:
       "Firn's own. The zone that the partitions belong into; one that has had a broker. Empty: see `table.placement.policy`.",
   },
+  ...tableConfigTable,
 } as const satisfies Readonly<Record<string, TopicConfigEntry>>;
 
 export type TopicConfigName = keyof typeof topicConfigTable;
