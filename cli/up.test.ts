@@ -69,7 +69,7 @@ const running: Up[] = [];
 let lastStore = 0;
 
 function up(...args: readonly string[]): Up {
-  const started = new Up('--port', '0', '--admin-port', '0', ...args);
+  const started = new Up('--port', '0', '--admin-port', '0', '--api-port', '0', ...args);
   running.push(started);
   return started;
 }
@@ -116,7 +116,7 @@ describe('firn up', () => {
     const server = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
     const { port } = server.address() as AddressInfo;
-    for (const option of ['--port', '--admin-port']) {
+    for (const option of ['--port', '--admin-port', '--api-port']) {
       const one = up(newUrl(), option, `${port}`);
       assert.equal(await one.code, 1);
       assert.match(one.err, new RegExp(`^firn up: .*port ${port} of 127.0.0.1 is taken by another process`));
@@ -198,7 +198,7 @@ describe('firn up', () => {
         '  storage: {file: {path: "a b%c?d"}}\n  listeners:\n    - {name: internal, port: 0}\n    - {name: other, port: 0}\n' +
         '  config: {max.connections: 1}\n',
     );
-    const one = new Up('-f', file, '--admin-port', '0');
+    const one = new Up('-f', file, '--admin-port', '0', '--api-port', '0');
     running.push(one);
     const [, internal, other] = await one.says(/internal +(\S+)\n +other +(\S+)\n/);
     const status = JSON.parse((await one.get('/status')).text) as BrokerStatus;

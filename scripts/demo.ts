@@ -24,7 +24,7 @@ interface RunningBroker {
 }
 
 async function startBroker(port: number): Promise<RunningBroker> {
-  const args = [firn, 'up', `file:${folder}`, '--port', String(port), '--admin-port', '0'];
+  const args = [firn, 'up', `file:${folder}`, '--port', String(port), '--admin-port', '0', '--api-port', '0'];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   process.once('exit', () => child.kill('SIGKILL'));
   let text = '';

@@ -1,6 +1,7 @@
 import { Broker } from '../../dataplane/broker/broker.ts';
 import { brokerIdOf } from '../../dataplane/broker/broker-id.ts';
 import { AdminServer } from '../../dataplane/broker/http/admin-server.ts';
+import { ApiServer } from '../../dataplane/broker/http/api-server.ts';
 import type { Acceptor } from '../../dataplane/broker/net/acceptor.ts';
 import { ListenError } from '../../dataplane/broker/net/listen-error.ts';
 import { listenTcp } from '../../dataplane/broker/net/tcp-acceptor.ts';
@@ -80,7 +81,9 @@ async function serve(
   });
   const admin = await AdminServer.listen(settings.admin, broker.adminPages);
   const interrupted = interruption(io.signal);
+  let api: ApiServer | undefined;
   try {
+    api = await ApiServer.listen({ ...settings.api, mounts: broker.apiMounts, logger });
     const started = broker.start().then(() => 'started' as const);
     const first = await Promise.race([started, interrupted, replaced.promise, problems.hopeless]);
     if (first === 'started') {
@@ -91,6 +94,10 @@ async function serve(
           ...acceptors.map(({ name, advertised }) => `  ${bootstrapLabel(name, acceptors)} ${advertised}`),
           `  store      ${settings.url}`,
           `  admin      http://${urlHost(settings.admin.host)}:${admin.port}  (/metrics /healthz /readyz /status)`,
+          ...Object.keys(broker.apiMounts).map(
+            (prefix) =>
+              `  ${prefix.slice(1).padEnd(10)} http://${urlHost(settings.api.host)}:${api?.port}${prefix}`,
+          ),
           '',
         ].join('\n'),
       );
@@ -105,6 +112,7 @@ async function serve(
     return 1;
   } finally {
     await broker.stop();
+    await api?.close();
     await admin.close();
   }
 }

@@ -7,6 +7,8 @@ export interface UpSettings {
   readonly url: string;
   readonly listeners: readonly { readonly name: string; readonly host: string; readonly port: number }[];
   readonly admin: { readonly host: string; readonly port: number };
+  /** Of registry and catalog; loopback. */
+  readonly api: { readonly host: string; readonly port: number };
   readonly zone: string;
   readonly logLevel: LogLevel;
   /** How long handing over may take before the process ends all the same. */

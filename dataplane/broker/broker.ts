@@ -1,8 +1,10 @@
 import { BrokerLog } from '../log/broker-log.ts';
 import type { LogError } from '../log/errors.ts';
+import type { HttpHandler } from '../runtime/http-exchange.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Runtime } from '../runtime/runtime.ts';
+import { registryHandler } from '../schema/registry/http/registry-handler.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import { BrokerMetrics } from './broker-metrics.ts';
 import { brokerGauges, brokerStatus, whyUnhealthy, whyUnready } from './broker-status.ts';
@@ -17,6 +19,8 @@ import { GroupCoordinator } from './groups/group-coordinator.ts';
 import type { AdminPages } from './http/admin-pages.ts';
 import type { Acceptor } from './net/acceptor.ts';
 import { Connections } from './net/connections.ts';
+import { LogRegistry } from './registry/log-registry.ts';
+import { RegistryDirectory, schemasTopic } from './registry/registry-directory.ts';
 import type { RequestDispatcher } from './request-dispatcher.ts';
 
 export interface BrokerEnvironment {
@@ -52,6 +56,7 @@ export class Broker {
   readonly dispatcher: RequestDispatcher;
   readonly view: ClusterView;
   readonly groups: GroupCoordinator;
+  readonly registry: LogRegistry;
   readonly #environment: BrokerEnvironment;
   readonly #metrics: BrokerMetrics;
   readonly #stopped = new AbortController();
@@ -90,6 +95,16 @@ export class Broker {
       log: new BrokerLogCoordinatorLog(this.log),
       runtime,
       options: settings.groups,
+      onProblem,
+    });
+    this.registry = new LogRegistry({
+      log: new BrokerLogCoordinatorLog(this.log, schemasTopic),
+      directory: new RegistryDirectory({
+        cluster: this.log.cluster,
+        random: runtime.random,
+        brokerId: identity.id,
+      }),
+      runtime,
       onProblem,
     });
     this.#metrics = new BrokerMetrics(environment.metrics);
@@ -137,6 +152,16 @@ export class Broker {
     };
   }
 
+  /** What the api port serves, by prefix. */
+  get apiMounts(): Readonly<Record<string, HttpHandler>> {
+    return {
+      '/registry': registryHandler({
+        registry: this.registry,
+        checkRegistration: () => Promise.resolve(undefined),
+      }),
+    };
+  }
+
   get status(): BrokerStatus {
     const { identity, acceptors, store } = this.#environment;
     const { log, connections } = this;
@@ -146,6 +171,7 @@ export class Broker {
   /** Registers, and serves. Resolves when clients are being answered. */
   async start(): Promise<void> {
     this.groups.start();
+    this.registry.start();
     this.log.cluster.subscribe((state) => {
       this.groups.topicsChanged(topicsViewOf(state));
     });
@@ -170,6 +196,7 @@ export class Broker {
     await Promise.all(this.#environment.acceptors.map((acceptor) => acceptor.close()));
     this.connections.close(reason);
     this.groups.stop();
+    this.registry.stop();
     await this.log.stop();
   }
 }

@@ -26,7 +26,9 @@ export async function startFirn(
   },
 ): Promise<FirnProcess> {
   const { logFile, args = [], env } = options;
-  const ports = ['--port', '--admin-port'].flatMap((port) => (args.includes(port) ? [] : [port, '0']));
+  const ports = ['--port', '--admin-port', '--api-port'].flatMap((port) =>
+    args.includes(port) ? [] : [port, '0'],
+  );
   const before = (await readFile(logFile, 'utf8').catch(() => '')).length;
   const child = await startLeashed({
     command: process.execPath,

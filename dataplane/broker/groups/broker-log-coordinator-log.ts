@@ -4,19 +4,21 @@ import type { Cancel } from '../../runtime/runtime.ts';
 import { offsetsTopic } from './coordinator-log.ts';
 import type { CoordinatorLog, CoordinatorLogListener, CoordinatorLogRead } from './coordinator-log.ts';
 
-/** The {@link CoordinatorLog} over the log of this broker: the partitions of `__consumer_offsets` by number. */
+/** The {@link CoordinatorLog} over the log of this broker: the partitions of one internal topic by number. */
 export class BrokerLogCoordinatorLog implements CoordinatorLog {
   readonly #log: BrokerLog;
+  readonly #topic: string;
   /** Partitions this broker serves belong to a topic that its view of the cluster may have lost, or not have yet. */
   readonly #topicIds = new Map<number, string>();
 
-  constructor(log: BrokerLog) {
+  constructor(log: BrokerLog, topic: string = offsetsTopic) {
     this.#log = log;
+    this.#topic = topic;
   }
 
   append(partition: number, batch: Uint8Array): Promise<{ baseOffset: number; lastOffset: number }> {
     const topicId = this.#topicIds.get(partition);
-    if (topicId === undefined) return Promise.reject(notServed(partition));
+    if (topicId === undefined) return Promise.reject(this.#notServed(partition));
     return this.#log.append(topicId, partition, batch);
   }
 
@@ -39,7 +41,7 @@ export class BrokerLogCoordinatorLog implements CoordinatorLog {
   subscribe(listener: CoordinatorLogListener): Cancel {
     return this.#log.subscribeServing({
       serving: (topicId, partition) => {
-        if (!this.#isOffsetsTopic(topicId)) return;
+        if (!this.#isOfTopic(topicId)) return;
         this.#topicIds.set(partition, topicId);
         listener.serving(partition);
       },
@@ -51,20 +53,22 @@ export class BrokerLogCoordinatorLog implements CoordinatorLog {
     });
   }
 
-  #isOffsetsTopic(topicId: string): boolean {
-    return this.#log.cluster.current?.topics.get(offsetsTopic)?.topicId === topicId;
+  #isOfTopic(topicId: string): boolean {
+    const topic = this.#log.cluster.current?.topics.get(this.#topic);
+    // A topic of that name that clients made is none of ours.
+    return topic?.topicId === topicId && topic.internal;
   }
 
   #topicId(partition: number): string {
     const topicId = this.#topicIds.get(partition);
-    if (topicId === undefined) throw notServed(partition);
+    if (topicId === undefined) throw this.#notServed(partition);
     return topicId;
   }
-}
 
-function notServed(partition: number): LogError {
-  return new LogError(
-    'NOT_LEADER_OR_FOLLOWER',
-    `this broker does not serve partition ${partition} of ${offsetsTopic}`,
-  );
+  #notServed(partition: number): LogError {
+    return new LogError(
+      'NOT_LEADER_OR_FOLLOWER',
+      `this broker does not serve partition ${partition} of ${this.#topic}`,
+    );
+  }
 }

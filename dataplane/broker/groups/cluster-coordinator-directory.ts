@@ -1,10 +1,11 @@
+import { ChangeRefused } from '../../cluster/change-refused.ts';
 import type { ClusterClient } from '../../cluster/cluster-client.ts';
 import type { ClusterState } from '../../cluster/cluster-state.ts';
 import { leaderOf } from '../../cluster/ownership.ts';
 import { groupOf } from '../../cluster/partition-groups.ts';
-import { createTopic } from '../../cluster/topic-changes.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { untilAborted } from '../../store/body.ts';
+import { createInternalTopic } from '../internal-topic.ts';
 import { splitAddress } from '../node-endpoints.ts';
 import type { CoordinatorAddress, CoordinatorDirectory } from './coordinator-directory.ts';
 import { offsetsTopic } from './coordinator-log.ts';
@@ -50,20 +51,13 @@ export class ClusterCoordinatorDirectory implements CoordinatorDirectory {
   }
 
   async #create(): Promise<number> {
-    const topicId = Buffer.from(this.#runtime.random.bytes(16)).toString('hex');
-    const outcome = await this.#cluster.change((state) =>
-      createTopic(state, {
-        name: offsetsTopic,
-        topicId,
-        partitions: this.#partitions,
-        internal: true,
-        configs: offsetsTopicConfigs,
-      }),
-    );
-    const topic = outcome.state.topics.get(offsetsTopic);
-    // Refused because another broker was faster: its topic is the one.
-    if (topic !== undefined) return topic.partitions;
-    const why = outcome.kind === 'refused' ? outcome.refused.message : 'it was deleted at once';
+    const topic = await createInternalTopic(this.#cluster, this.#runtime.random, {
+      name: offsetsTopic,
+      partitions: this.#partitions,
+      configs: offsetsTopicConfigs,
+    });
+    if (!(topic instanceof ChangeRefused)) return topic.partitions;
+    const why = topic.message;
     throw new GroupError('COORDINATOR_NOT_AVAILABLE', `topic ${offsetsTopic} could not be created: ${why}`);
   }
 

@@ -4,8 +4,8 @@ import type { Cancel } from '../../runtime/runtime.ts';
 export const offsetsTopic = '__consumer_offsets';
 
 /**
- * What the group coordinator needs of the log: the partitions of `__consumer_offsets` that this broker owns. All promises
- * reject with a `LogError` when the broker does not own the partition (any more).
+ * What a state machine needs of the log: the partitions of the internal topic that holds its state (`__consumer_offsets`,
+ * `_schemas`), as far as this broker owns them. All promises reject with a `LogError` when the broker does not own the partition (any more).
  */
 export interface CoordinatorLog {
   /**

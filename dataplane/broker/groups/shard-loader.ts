@@ -1,15 +1,9 @@
-import { codecOfAttributes } from '../../protocol/compression/codec.ts';
-import { decompress } from '../../protocol/compression/decompress.ts';
-import { batchOverheadBytes, parseBatches } from '../../protocol/record-batch.ts';
-import { RecordCursor } from '../../protocol/records.ts';
 import type { CoordinatorLog } from './coordinator-log.ts';
 import { decodeGroupRecord } from './group-record.ts';
+import { openBatches, replayPartition } from './partition-replay.ts';
 import { replayRecord } from './replay.ts';
 import { decodeSnapshotMark } from './snapshot.ts';
 import type { ShardContext } from './shard-context.ts';
-
-/** More than a batch of this topic ever holds. */
-const maxBatchBytes = 2 ** 30;
 
 /** What was found of snapshots while a partition was read. */
 export interface Loaded {
@@ -32,22 +26,10 @@ export async function loadShard(
   log: CoordinatorLog,
   partition: number,
   state: Pick<ShardContext, 'groups' | 'offsets'>,
-  { maxBytes, signal }: { readonly maxBytes: number; readonly signal: AbortSignal },
+  limits: { readonly maxBytes: number; readonly signal: AbortSignal },
 ): Promise<Loaded> {
-  const end = await log.endOffset(partition);
-  let offset = log.startOffset(partition);
   const reader = new ShardReader(state);
-  while (offset < end) {
-    signal.throwIfAborted();
-    const { pieces, release } = await log.read(partition, offset, maxBytes);
-    const before = offset;
-    for (const piece of pieces) offset = Math.max(offset, reader.read(piece, before));
-    release();
-    if (offset === before)
-      throw new Error(
-        `partition ${partition} of __consumer_offsets has no record at ${before}, though it ends at ${end}`,
-      );
-  }
+  await replayPartition(log, partition, limits, (piece, offset) => reader.read(piece, offset));
   return reader.loaded;
 }
 
@@ -84,20 +66,13 @@ class ShardReader {
   /** Replays the records from `offset` on; returns the offset after them. */
   read(piece: Uint8Array, offset: number): number {
     let next = offset;
-    let position = 0;
-    for (const header of parseBatches(piece, { verifyCrc: true })) {
-      const body = piece.subarray(position + batchOverheadBytes, position + header.sizeBytes);
-      const cursor = new RecordCursor(
-        header,
-        decompress(codecOfAttributes(header.attributes) ?? 'none', body, maxBatchBytes),
-      );
+    for (const { header, cursor, nextOffset } of openBatches(piece)) {
       while (cursor.next()) {
         const { key, value } = cursor;
         if (cursor.offset >= offset && key !== null) this.#replay(key, value, cursor.offset);
       }
-      position += header.sizeBytes;
       this.#bytes += header.sizeBytes;
-      next = header.baseOffset + header.lastOffsetDelta + 1;
+      next = nextOffset;
     }
     return next;
   }

@@ -92,6 +92,7 @@ export function plainNumbers(value: unknown): unknown {
 
 function plainNumber(source: string): number {
   if (!/^-?\d+$/.test(source) || BigInt.asIntN(64, BigInt(source)) !== BigInt(source)) return Number(source);
-  const largest = Number.MAX_SAFE_INTEGER;
+  // The largest that avsc takes for a long.
+  const largest = Number.MAX_SAFE_INTEGER - 1;
   return Math.min(largest, Math.max(-largest, Number(source)));
 }

@@ -1,3 +1,4 @@
+import type { Cancel } from '../../runtime/runtime.ts';
 import type { ParsedSchemas } from './parsed-schemas.ts';
 import type { RegistryChange } from './registry-changes.ts';
 import type { RegistryState } from './registry-state.ts';
@@ -27,4 +28,7 @@ export interface Registry {
     decide: (state: RegistryState, parsed: ParsedSchemas) => RegistryChange<T>,
     signal: AbortSignal,
   ): Promise<T>;
+
+  /** Tells that schemas, versions or levels may have changed. In calls that must not throw. */
+  subscribe(listener: () => void): Cancel;
 }
