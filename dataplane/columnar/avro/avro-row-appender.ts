@@ -15,8 +15,11 @@ export interface RowGroupEnd {
   close(): void;
 }
 
-/** Columns are looked at for their encoding once in so many rows. */
-const settledRows = 1024;
+/**
+ * Records are walked in steps of so many rows. When the row group has as many, twice, four times, … as many, columns are
+ * looked at for their encoding: a bound on what the looks cost.
+ */
+const stepRows = 1024;
 
 /** Appends records of one Avro schema to the open rows. */
 export class AvroRowAppender implements RowAppender {
@@ -46,7 +49,7 @@ export class AvroRowAppender implements RowAppender {
     let next = from;
     while (next < to) {
       const row = rows.rowCount;
-      const room = Math.min(to - next, settledRows - (row % settledRows), groupEnd.rows - row);
+      const room = Math.min(to - next, stepRows - (row % stepRows), groupEnd.rows - row);
       const end = endWithin(spans, next, next + room, groupEnd.sourceBytes - rows.sourceBytes);
       rows.reserve(end - next);
       const { valueStarts, valueEnds } = spans;
@@ -69,13 +72,17 @@ export class AvroRowAppender implements RowAppender {
       const added = filled - next;
       if (problem !== undefined) rows.truncate(row + added);
       rows.commit(added, recordBytes(spans, next, filled) + this.#kafka.headerBytes);
-      if (rows.rowCount % settledRows === 0) rows.settleEncodings();
+      if (isLook(rows.rowCount)) rows.settleEncodings();
       if (rows.rowCount >= groupEnd.rows || rows.sourceBytes >= groupEnd.sourceBytes) groupEnd.close();
       if (problem !== undefined) return { next: filled, problem };
       next = filled;
     }
     return { next };
   }
+}
+
+function isLook(rowCount: number): boolean {
+  return rowCount >= stepRows && (rowCount & (rowCount - 1)) === 0;
 }
 
 /** The record after the one that uses up `budget` bytes. */

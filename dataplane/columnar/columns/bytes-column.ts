@@ -72,9 +72,9 @@ export class BytesColumn extends Column {
   /** Gives the dictionary up, now and for the rest of the file, if it does not pay for the slots so far. */
   considerPlain(slots: number): void {
     if (!this.#hasDictionary) return;
-    const { count } = this.#dictionary;
-    const isHopeless = slots >= 4096 && count * 10 > slots * 9;
-    if (isHopeless || this.#isTooLarge() || (slots >= 16_384 && !this.#pays(slots))) this.#toPlain(slots);
+    const present = this.countPresent(0, slots);
+    const isHopeless = present >= 2048 && this.#dictionary.count * 10 > present * 9;
+    if (isHopeless || this.#isTooLarge() || (present >= 16_384 && !this.#pays(present))) this.#toPlain(slots);
   }
 
   override encodedBytes(from: number, to: number): number {
@@ -84,10 +84,11 @@ export class BytesColumn extends Column {
 
   override beginEncoding(slots: number): DictionaryPage | undefined {
     const { count } = this.#dictionary;
-    if (this.#hasDictionary && (this.#isTooLarge() || !this.#pays(slots))) {
+    const present = this.countPresent(0, slots);
+    if (this.#hasDictionary && (this.#isTooLarge() || !this.#pays(present))) {
       this.#toPlain(slots);
-      // Few rows say little of those to come.
-      if (slots < 4096) this.#hasDictionary = true;
+      // Few values say little of those to come.
+      if (present < 2048) this.#hasDictionary = true;
       this.#encodesDictionary = false;
       return undefined;
     }
@@ -158,11 +159,11 @@ export class BytesColumn extends Column {
   }
 
   /** Dictionary and indexes against the values written out, guessed from the mean length of the distinct ones. */
-  #pays(slots: number): boolean {
+  #pays(present: number): boolean {
     const { count, valueBytes } = this.#dictionary;
     if (count === 0) return true;
-    const indexBytes = (slots * Math.max(1, 32 - Math.clz32(count - 1))) / 8;
-    return valueBytes + 4 * count + indexBytes <= slots * (valueBytes / count + 4);
+    const indexBytes = (present * Math.max(1, 32 - Math.clz32(count - 1))) / 8;
+    return valueBytes + 4 * count + indexBytes <= present * (valueBytes / count + 4);
   }
 
   #toPlain(slots: number): void {

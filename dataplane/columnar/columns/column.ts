@@ -96,6 +96,16 @@ export abstract class Column {
     this.resetValues();
   }
 
+  /** How many of the slots hold a value. */
+  countPresent(from: number, to: number): number {
+    const { definitions } = this;
+    const { maxDefinition } = this.leaf;
+    if (maxDefinition === 0) return to - from;
+    let present = 0;
+    for (let slot = from; slot < to; slot++) if (definitions[slot] === maxDefinition) present++;
+    return present;
+  }
+
   /** What a null leaves in its slot. */
   abstract putNull(slot: number): void;
 

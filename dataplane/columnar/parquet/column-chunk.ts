@@ -95,7 +95,7 @@ export function writeColumnChunk(
     const end = pageEnd(column, row, rowCount, limits);
     const from = column.slotOfRow(row, rowCount);
     const to = column.slotOfRow(end, rowCount);
-    const present = presentIn(column, from, to);
+    const present = column.countPresent(from, to);
     const pageOffset = file.sizeBytes;
     buffer.clear();
     if (leaf.maxRepetition > 0) appendLevels(buffer, column.repetitions, from, to, leaf.maxRepetition);
@@ -169,15 +169,6 @@ function pageEnd(column: Column, row: number, rowCount: number, limits: PageLimi
     // In one step where rows are alike, in a few more where they are not.
     end = row + Math.max(1, Math.floor(((end - row) * limits.bytes) / bytes));
   }
-}
-
-function presentIn(column: Column, from: number, to: number): number {
-  const { maxDefinition } = column.leaf;
-  if (maxDefinition === 0) return to - from;
-  const { definitions } = column;
-  let present = 0;
-  for (let slot = from; slot < to; slot++) if (definitions[slot] === maxDefinition) present++;
-  return present;
 }
 
 /** `length int32, RLE/bit-packing hybrid`. */
