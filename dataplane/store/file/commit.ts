@@ -71,7 +71,8 @@ export interface CommitParts extends Ground {
   readonly newToken: () => string;
 }
 
-export type Known = 'absent, no chain' | 'nothing';
+/** `no chain`: it is worth trying to create the object by its plain file; whether that holds something need not be known. */
+export type Known = 'no chain' | 'nothing';
 
 /** Puts prepared versions in their place, and deletes objects. */
 export class Commits {
@@ -94,7 +95,7 @@ export class Commits {
     mayCommit: () => void,
   ): Promise<'written' | 'condition-failed'> {
     // A creation finds out by itself whether the key still is absent and without a chain.
-    if (known === 'absent, no chain') {
+    if (known === 'no chain') {
       mayCommit();
       if (await this.#create(key, version, call)) return 'written';
     }

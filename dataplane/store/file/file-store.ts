@@ -36,6 +36,7 @@ import type { Layout } from './layout.ts';
 import { ObjectReader } from './object-reader.ts';
 import { afterLanding, storeErrorOf } from './system-errors.ts';
 import { TemporaryFiles } from './temporary-files.ts';
+import type { PreparedVersion } from './temporary-files.ts';
 import { Upkeep } from './upkeep.ts';
 import { candidateKeys } from './walk.ts';
 
@@ -83,17 +84,9 @@ export class FileStore implements ObjectStore {
       checkPut(call, options);
       checkReserved(call);
       const condition = conditionOf(options);
-      const known = await this.#lookAhead(key, condition);
-      if (known === 'condition-failed') return { kind: 'condition-failed' };
-      check();
-      const signals = [this.#closing.signal, ...(options.signal === undefined ? [] : [options.signal])];
-      const version = await this.#temporaryFiles.prepare(
-        body,
-        { token: this.#newToken(), id: options.id },
-        options.isCrc32cFresh === true ? undefined : options.crc32c,
-        call,
-        isStream(body) ? AbortSignal.any(signals) : undefined,
-      );
+      const ready = await this.#prepare(call, body, condition, options, check);
+      if (ready === 'condition-failed') return { kind: 'condition-failed' };
+      const { version, known } = ready;
       let placed = true;
       try {
         const kind = await this.#commits.write(key, version, condition, known, call, check);
@@ -214,7 +207,8 @@ export class FileStore implements ObjectStore {
     // A call that ends may leave work of its own.
     while (this.#running.size > 0) await Promise.allSettled(this.#running);
     await Promise.all([...this.#readers].map((reader) => reader.close()));
-    const { fs, metadataLinks } = this.#ground;
+    const { fs, folders, metadataLinks } = this.#ground;
+    await folders.close();
     await removeClient(fs, metadataLinks, this.#temporaryFiles.folder).catch(() => undefined); // Swept later.
   }
 
@@ -252,6 +246,43 @@ export class FileStore implements ObjectStore {
     work.then(ended, ended);
   }
 
+  /** Writes what is to be put beside the objects, unless the put is lost already. */
+  async #prepare(
+    call: Call & { readonly key: string },
+    body: Body,
+    condition: Condition,
+    options: PutOptions,
+    check: () => void,
+  ): Promise<{ readonly version: PreparedVersion; readonly known: Known } | 'condition-failed'> {
+    const { key } = call;
+    const write = (): Promise<PreparedVersion> => {
+      check();
+      const signals = [this.#closing.signal, ...(options.signal === undefined ? [] : [options.signal])];
+      return this.#temporaryFiles.prepare(
+        body,
+        { token: this.#newToken(), id: options.id },
+        options.isCrc32cFresh === true ? undefined : options.crc32c,
+        call,
+        isStream(body) ? AbortSignal.any(signals) : undefined,
+      );
+    };
+    if (condition.kind !== 'absent' || isStream(body)) {
+      const known = await this.#lookAhead(key, condition);
+      return known === 'condition-failed' ? known : { version: await write(), known };
+    }
+    // Most creations succeed: nothing is waited for that their link finds out by itself.
+    const [known, version] = await Promise.allSettled([this.#lookForChain(key, condition), write()]);
+    if (known.status === 'fulfilled' && version.status === 'fulfilled' && known.value !== 'condition-failed')
+      return { version: version.value, known: known.value };
+    if (version.status === 'fulfilled')
+      await this.#temporaryFiles.discard(version.value).catch(() => undefined); // Swept later.
+    if (known.status === 'rejected') throw known.reason;
+    // On a full disk, too, a put is told that it is lost.
+    if (known.value === 'condition-failed' || (await this.#lookAhead(key, condition)) === 'condition-failed')
+      return 'condition-failed';
+    throw version.status === 'rejected' ? version.reason : undefined;
+  }
+
   /** Spares a put that is lost already the writing of its body. */
   async #lookAhead(key: string, condition: Condition): Promise<Known | 'condition-failed'> {
     if (condition.kind === 'none') return 'nothing';
@@ -259,7 +290,16 @@ export class FileStore implements ObjectStore {
     if (current.kind === 'present') await current.object.file.close();
     else if (condition.kind === 'token') await this.#assertThere();
     if (!holds(condition, current)) return 'condition-failed';
-    return current.kind === 'absent' && current.version === undefined ? 'absent, no chain' : 'nothing';
+    return current.kind === 'absent' && current.version === undefined ? 'no chain' : 'nothing';
+  }
+
+  /**
+   * What a creation has to know: whether the key is held, its link finds out. Only with a chain could that show what is not
+   * true. Takes no time beside the writing of the body.
+   */
+  async #lookForChain(key: string, condition: Condition): Promise<Known | 'condition-failed'> {
+    const entries = await this.#ground.chains.entries(key);
+    return entries.length === 0 ? 'no chain' : await this.#lookAhead(key, condition);
   }
 
   async #open(

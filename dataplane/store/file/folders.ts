@@ -1,9 +1,10 @@
 import { hasErrno } from './file-system.ts';
-import type { FileSystem } from './file-system.ts';
+import type { FileStat, FileSystem, OpenFile } from './file-system.ts';
 import { folderOf } from './layout.ts';
 import type { Layout } from './layout.ts';
 
 const maxKnown = 10_000;
+const maxOpen = 64;
 
 /** The root, or the store's own folder in it, is gone: unmounted, or removed by somebody. */
 export class RootMissing extends Error {
@@ -22,6 +23,12 @@ export class Folders {
    * process may remove an empty folder and a third make it again.
    */
   readonly #known: Map<string, string> = new Map();
+  /**
+   * Folders that were synced last, still open: most writes go to few folders, and opening and closing one costs as much as
+   * all else that a sync takes in memory. None of them is being synced. Least recently used first.
+   */
+  readonly #open: Map<string, OpenFolder> = new Map();
+  #isClosed = false;
   readonly #syncs: Map<string, { running: Promise<void>; next: Promise<void> | undefined }> = new Map();
 
   constructor(fs: FileSystem, layout: Layout) {
@@ -84,7 +91,16 @@ export class Folders {
         return;
       }
       this.#known.delete(at);
+      await this.#take(at)?.file.close();
     }
+  }
+
+  /** Closes what is open. Syncs that are under way, or come later, leave nothing open. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const open = [...this.#open.values()];
+    this.#open.clear();
+    await Promise.all(open.map(({ file }) => file.close()));
   }
 
   #start(path: string): Promise<void> {
@@ -98,18 +114,60 @@ export class Folders {
   }
 
   async #sync(path: string): Promise<void> {
-    const folder = await this.#fs.openToRead(path);
-    try {
-      // Both of what is open, whatever has its name by now. The second waits for the disk, so the first costs no time.
-      const [{ inode, createdNs }] = await Promise.all([folder.stat(), folder.sync()]);
-      const identity = `${inode} ${createdNs}`;
-      if (path === this.#layout.root || this.#known.get(path) === identity) return;
-      await this.sync(folderOf(path));
-      if (this.#known.size >= maxKnown) this.#known.clear();
-      this.#known.set(path, identity);
-    } finally {
-      await folder.close();
+    const folder = (await this.#syncAgain(path)) ?? (await this.#syncFresh(path));
+    const { identity } = folder;
+    await this.#keep(path, folder);
+    if (path === this.#layout.root || this.#known.get(path) === identity) return;
+    await this.sync(folderOf(path));
+    if (this.#known.size >= maxKnown) this.#known.clear();
+    this.#known.set(path, identity);
+  }
+
+  /**
+   * Syncs the folder that is open from the last time. As long as it is open no other has its identity: if `path` names it
+   * still, it did so all the time. `undefined` if it does not, or none is open.
+   */
+  async #syncAgain(path: string): Promise<OpenFolder | undefined> {
+    const folder = this.#take(path);
+    if (folder === undefined) return undefined;
+    // Both have come to an end before it is closed, if one fails.
+    const [named, synced] = await Promise.allSettled([this.#fs.stat(path), folder.file.sync()]);
+    if (
+      named.status === 'fulfilled' &&
+      synced.status === 'fulfilled' &&
+      identityOf(named.value) === folder.identity
+    )
+      return folder;
+    await folder.file.close();
+    if (synced.status === 'rejected') throw synced.reason;
+    return undefined;
+  }
+
+  async #syncFresh(path: string): Promise<OpenFolder> {
+    const file = await this.#fs.openToRead(path);
+    // Both of what is open, whatever has its name by now. The second waits for the disk, so the first costs no time.
+    const [stat, synced] = await Promise.allSettled([file.stat(), file.sync()]);
+    if (stat.status === 'fulfilled' && synced.status === 'fulfilled')
+      return { file, identity: identityOf(stat.value) };
+    await file.close();
+    throw stat.status === 'rejected' ? stat.reason : synced.status === 'rejected' ? synced.reason : undefined;
+  }
+
+  #take(path: string): OpenFolder | undefined {
+    const folder = this.#open.get(path);
+    this.#open.delete(path);
+    return folder;
+  }
+
+  async #keep(path: string, folder: OpenFolder): Promise<void> {
+    if (this.#isClosed) {
+      await folder.file.close();
+      return;
     }
+    this.#open.set(path, folder);
+    if (this.#open.size <= maxOpen) return;
+    const [oldest] = this.#open.keys();
+    if (oldest !== undefined) await this.#take(oldest)?.file.close();
   }
 
   async #isFolder(path: string): Promise<boolean> {
@@ -120,4 +178,14 @@ export class Folders {
       throw error;
     }
   }
+}
+
+interface OpenFolder {
+  readonly file: OpenFile;
+  readonly identity: string;
+}
+
+/** Tells a folder from one that has its name, or the number of its inode, at another time. */
+function identityOf({ inode, createdNs }: FileStat): string {
+  return `${inode} ${createdNs}`;
 }

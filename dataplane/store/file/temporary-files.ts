@@ -49,19 +49,22 @@ export class TemporaryFiles {
     const file = await this.inFolder(() => this.#ground.fs.create(path));
     try {
       await this.#fill(file, body, expectedCrc32c, call, signal);
+      const { inode, folder } = await this.#describe(file, metadata);
       // Each waits for the disk. Both are waited for, even if one fails: the file is closed after that.
-      const [synced, described] = await Promise.allSettled([file.sync(), this.#describe(file, metadata)]);
-      if (synced.status === 'rejected') throw synced.reason;
-      if (described.status === 'rejected') throw described.reason;
-      return { path, file, inode: described.value, token: metadata.token };
+      const synced = await Promise.allSettled([file.sync(), this.#ground.folders.sync(folder)]);
+      for (const outcome of synced) if (outcome.status === 'rejected') throw outcome.reason;
+      return { path, file, inode, token: metadata.token };
     } catch (error) {
       await this.discard({ path, file }).catch(() => undefined); // The first error says what is wrong.
       throw error;
     }
   }
 
-  /** Writes the metadata of a file that has all its bytes; it is on disk when this returns the file's inode. */
-  async #describe(file: OpenFile, metadata: Metadata): Promise<bigint> {
+  /** Writes the metadata of a file that has all its bytes, and returns where: it is on disk when `folder` has been synced. */
+  async #describe(
+    file: OpenFile,
+    metadata: Metadata,
+  ): Promise<{ readonly inode: bigint; readonly folder: string }> {
     const stat = await file.stat();
     const folder = this.#ground.layout.metadataFolder(stat.inode);
     try {
@@ -71,8 +74,7 @@ export class TemporaryFiles {
       await this.#ground.folders.make(folder);
       await this.#ground.metadataLinks.write(metadata, stat, this.newPath());
     }
-    await this.#ground.folders.sync(folder);
-    return stat.inode;
+    return { inode: stat.inode, folder };
   }
 
   /** Gives up a version that was never given another name. */
