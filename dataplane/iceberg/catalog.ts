@@ -1,5 +1,5 @@
 import type { StructType } from '../schema/table-type.ts';
-import type { TableMetadata } from './table-metadata.ts';
+import type { PartitionSpec, SortOrder, TableMetadata } from './table-metadata.ts';
 import type { TableRequirement, TableUpdate } from './table-update.ts';
 
 /** A table's name: namespace levels from the outside in, then the table. */
@@ -9,8 +9,16 @@ export interface TableIdentifier {
 }
 
 export interface CreateTable {
-  /** Field ids as the caller wishes: the catalog may assign others (REST catalogs do), so read them from the answer. */
+  /**
+   * Field ids as the caller wishes: the catalog may assign others (REST catalogs do, the embedded one too:
+   * `withFreshIds` says which), so read them from the answer.
+   */
   readonly struct: StructType;
+  /** By the ids of `struct`. Default: none. */
+  readonly identifierFieldIds?: readonly number[] | undefined;
+  /** By the ids of `struct`. Default: unpartitioned, unsorted. */
+  readonly partitionSpec?: PartitionSpec | undefined;
+  readonly sortOrder?: SortOrder | undefined;
   /** Default: a location that the catalog chooses. */
   readonly location?: string | undefined;
   readonly properties: Readonly<Record<string, string>>;
@@ -25,12 +33,10 @@ export interface LoadedTable {
 
 /**
  * An Iceberg catalog as the coordinator of a table uses it: the REST catalog's protocol (rest-catalog-open-api.yaml), without
- * its transport. Every promise rejects with a `CatalogError`; its code says what is certain:
- *
- *  - `CONFLICT`: a requirement did not hold. This commit was not applied and never will be.
- *  - `UNKNOWN_OUTCOME`: it may have been applied, or may be at any later time.
- *  - `NO_SUCH_NAMESPACE`, `NO_SUCH_TABLE`, `ALREADY_EXISTS`, `REFUSED`: what they say; nothing was changed.
- *  - `UNAVAILABLE`: for reads; try again.
+ * its transport. Every promise rejects with a `CatalogError`, whose code says what is certain (`errors.ts`): above all
+ * `CONFLICT` (this commit was not applied and never will be) against `UNKNOWN_OUTCOME` (it may have been applied, or may
+ * be at any later time). Other rejections: a `FormatError` when the table's metadata cannot be read; the signal's reason
+ * when a read was given up (a write that was given up is an `UNKNOWN_OUTCOME`).
  */
 export interface Catalog {
   /** For messages. */

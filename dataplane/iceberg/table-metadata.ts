@@ -2,7 +2,7 @@ import type { TableSchema } from '../schema/table-type.ts';
 
 /**
  * Table metadata, format version 2 (Iceberg spec, "Table Metadata Fields"), with names as TypeScript writes them; the JSON
- * is `table-metadata-json.ts`. Snapshot ids are 64 bits wide: `bigint` everywhere.
+ * is `json/table-metadata-json.ts`. Snapshot ids are 64 bits wide: `bigint` everywhere.
  */
 export interface TableMetadata {
   readonly formatVersion: 2;
@@ -64,6 +64,8 @@ export interface Snapshot {
   /** With `operation`; the rest is free text: ours are the `firn.*` keys. */
   readonly summary: Readonly<Record<string, string>>;
   readonly schemaId: number | undefined;
+  /** Fields of the JSON that this code does not know: kept and written back. */
+  readonly extra?: Readonly<Record<string, unknown>> | undefined;
 }
 
 export interface SnapshotRef {

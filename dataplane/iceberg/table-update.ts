@@ -26,8 +26,9 @@ export type TableUpdate =
       readonly schema: TableSchema;
       readonly lastColumnId?: number | undefined;
     }
-  /** -1: the one that this commit added. */
+  /** -1: the one that this commit added last (also for specs and sort orders). */
   | { readonly action: 'set-current-schema'; readonly schemaId: number }
+  /** A field id of -1: the catalog chooses it, that of an equal field of an earlier spec if there is one. */
   | { readonly action: 'add-spec'; readonly spec: PartitionSpec }
   | { readonly action: 'set-default-spec'; readonly specId: number }
   | { readonly action: 'add-sort-order'; readonly sortOrder: SortOrder }
@@ -36,6 +37,8 @@ export type TableUpdate =
   | { readonly action: 'set-snapshot-ref'; readonly refName: string; readonly ref: SnapshotRef }
   | { readonly action: 'remove-snapshots'; readonly snapshotIds: readonly bigint[] }
   | { readonly action: 'remove-snapshot-ref'; readonly refName: string }
+  | { readonly action: 'remove-schemas'; readonly schemaIds: readonly number[] }
+  | { readonly action: 'remove-partition-specs'; readonly specIds: readonly number[] }
   | { readonly action: 'set-location'; readonly location: string }
   | { readonly action: 'set-properties'; readonly updates: Readonly<Record<string, string>> }
   | { readonly action: 'remove-properties'; readonly removals: readonly string[] };

@@ -24,6 +24,12 @@ export interface ObjectStore {
   readonly isLocal?: boolean | undefined;
 
   /**
+   * The root as other programs write it, without a `/` at its end: `s3://bucket/prefix`, `file:///srv/firn`. Undefined: no
+   * other program can read it. See `locations.ts`.
+   */
+  readonly baseLocation?: string | undefined;
+
+  /**
    * Writes a whole object.
    *
    * Without a condition the same bytes are sent again after a retriable failure; later attempts may therefore undo

@@ -58,6 +58,7 @@ export interface FileStoreParts {
 export class FileStore implements ObjectStore {
   readonly name: string;
   readonly isLocal = true;
+  readonly baseLocation: string;
   readonly #client: string;
   readonly #ground: Ground;
   readonly #temporaryFiles: TemporaryFiles;
@@ -69,6 +70,7 @@ export class FileStore implements ObjectStore {
 
   constructor({ fs, layout, runtime, client, keepVersions, keepMs }: FileStoreParts) {
     this.name = `file://${layout.root}`;
+    this.baseLocation = this.name;
     this.#client = client;
     this.#ground = groundOf(fs, layout);
     this.#temporaryFiles = new TemporaryFiles(this.#ground, client);

@@ -54,6 +54,7 @@ export function createS3Store(options: S3StoreOptions): S3Store {
 
 export class S3Store implements ObjectStore {
   readonly name: string;
+  readonly baseLocation: string;
   readonly #client: S3Client;
   readonly #requests: S3Requests;
 
@@ -64,7 +65,8 @@ export class S3Store implements ObjectStore {
     if (problem !== undefined)
       throw new TypeError(`the prefix ${JSON.stringify(prefix)} cannot be used: ${problem}`);
     const at = options.endpoint === undefined ? '' : ` (${endpoint.url})`;
-    this.name = `s3://${options.bucket}${prefix === '' ? '' : `/${prefix.slice(0, -1)}`}${at}`;
+    this.baseLocation = `s3://${options.bucket}${prefix === '' ? '' : `/${prefix.slice(0, -1)}`}`;
+    this.name = `${this.baseLocation}${at}`;
     this.#requests = new S3Requests(this.name, endpoint, prefix, {
       checksums: options.checksums ?? true,
       signPayload: options.signPayload ?? false,
