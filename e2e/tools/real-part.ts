@@ -80,10 +80,11 @@ export const realParts = {
   },
   /** librdkafka by its Python binding, and kafka-python. */
   pythonClients: {
-    folder: 'python-clients-1',
+    folder: 'python-clients-2',
     executable: 'bin/python',
     toolchain: ['python3', '-c', 'import venv, ensurepip'],
-    install: (folder) => installPythonPackages(folder, ['confluent-kafka==2.16.1', 'kafka-python==3.0.12']),
+    install: (folder) =>
+      installPythonPackages(folder, ['confluent-kafka[avro,schemaregistry]==2.16.1', 'kafka-python==3.0.12']),
   },
   /**
    * Engines that read tables: DuckDB with the extensions of its own version, as files in the packages
