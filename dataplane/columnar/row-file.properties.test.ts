@@ -263,7 +263,7 @@ async function readStored(encoded: EncodedFile): Promise<Record<string, unknown>
     parsers: {
       timestampFromMicroseconds: asIs,
       dateFromDays: asIs,
-    } as unknown as NonNullable<Parameters<typeof parquetReadObjects>[0]['parsers']>,
+    },
   });
   return rows.map((row) =>
     Object.fromEntries(
