@@ -21,6 +21,7 @@ import type { Acceptor } from './net/acceptor.ts';
 import { Connections } from './net/connections.ts';
 import { LogRegistry } from './registry/log-registry.ts';
 import { RegistryDirectory, schemasTopic } from './registry/registry-directory.ts';
+import { tableSubjectCheck } from './registry/table-subjects.ts';
 import type { RequestDispatcher } from './request-dispatcher.ts';
 
 export interface BrokerEnvironment {
@@ -157,7 +158,11 @@ export class Broker {
     return {
       '/registry': registryHandler({
         registry: this.registry,
-        checkRegistration: () => Promise.resolve(undefined),
+        // Tables are not served here yet: what their columns are, nobody can say.
+        checkRegistration: tableSubjectCheck(
+          () => this.log.cluster.current,
+          () => Promise.resolve(undefined),
+        ),
       }),
     };
   }
