@@ -29,6 +29,9 @@ export interface ObjectStore {
    */
   readonly baseLocation?: string | undefined;
 
+  /** For stores of the S3 protocol: how other programs reach the same bucket. They bring credentials of their own. */
+  readonly s3Access?: S3Access | undefined;
+
   /**
    * Writes a whole object.
    *
@@ -62,6 +65,13 @@ export interface ObjectStore {
 
   /** Ends open connections. Calls under way are rejected. */
   close(): Promise<void>;
+}
+
+export interface S3Access {
+  /** Undefined: AWS S3 in `region`. */
+  readonly endpoint: string | undefined;
+  readonly region: string;
+  readonly pathStyle: boolean;
 }
 
 /** Opaque: compare for equality, hand back in `ifMatch` and `ifNoneMatch`, nothing else. */

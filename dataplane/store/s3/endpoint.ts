@@ -11,7 +11,8 @@ export interface S3Endpoint {
   readonly bucketPath: string;
   /** What an object's (encoded) key is appended to: ends in `/`. */
   readonly objectPath: string;
-  /** For people. */
+  readonly pathStyle: boolean;
+  /** Without the bucket. */
   readonly url: string;
 }
 
@@ -52,6 +53,7 @@ export function resolveEndpoint(options: EndpointOptions): S3Endpoint {
     host: url.host,
     bucketPath,
     objectPath: pathStyle ? `${bucketPath}/` : bucketPath,
+    pathStyle,
     url: base.origin + basePath,
   };
 }

@@ -15,6 +15,7 @@ import type {
   ObjectStore,
   PutOptions,
   PutResult,
+  S3Access,
 } from '../object-store.ts';
 import { checkGet, checkList, checkPut } from '../request-checks.ts';
 import { deleteInBulk } from './bulk-delete.ts';
@@ -55,6 +56,7 @@ export function createS3Store(options: S3StoreOptions): S3Store {
 export class S3Store implements ObjectStore {
   readonly name: string;
   readonly baseLocation: string;
+  readonly s3Access: S3Access;
   readonly #client: S3Client;
   readonly #requests: S3Requests;
 
@@ -67,6 +69,11 @@ export class S3Store implements ObjectStore {
     const at = options.endpoint === undefined ? '' : ` (${endpoint.url})`;
     this.baseLocation = `s3://${options.bucket}${prefix === '' ? '' : `/${prefix.slice(0, -1)}`}`;
     this.name = `${this.baseLocation}${at}`;
+    this.s3Access = {
+      endpoint: options.endpoint === undefined ? undefined : endpoint.url,
+      region,
+      pathStyle: endpoint.pathStyle,
+    };
     this.#requests = new S3Requests(this.name, endpoint, prefix, {
       checksums: options.checksums ?? true,
       signPayload: options.signPayload ?? false,
