@@ -21,6 +21,10 @@ export class OpenRows {
     this.#bytesColumns = this.columns.filter((column) => column instanceof BytesColumn);
   }
 
+  get memoryBytes(): number {
+    return this.columns.reduce((sum, column) => sum + column.memoryBytes, 0);
+  }
+
   column(fieldId: number): Column | undefined {
     return this.#byFieldId.get(fieldId);
   }

@@ -75,6 +75,11 @@ export class RowFile {
     return Math.round(this.#file.sizeBytes + this.#rows.sourceBytes * ratio);
   }
 
+  /** What it takes in memory: compressed row groups and columns, these with room that is not in use. */
+  get memoryBytes(): number {
+    return this.#file.sizeBytes + this.#rows.memoryBytes;
+  }
+
   /** @throws SchemaMismatchError when records of the writer cannot be rows of the table */
   appender(writer: AvroRecord): RowAppender {
     const appender = compileAppender(writer, this.#options.schema);

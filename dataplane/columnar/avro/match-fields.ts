@@ -1,5 +1,6 @@
 import type { AvroField, AvroRecord, AvroValue } from '../../schema/avro/avro-schema.ts';
-import type { PrimitiveType, StructField, TableSchema, TableType } from '../../schema/table-type.ts';
+import type { PrimitiveType, StructField, TableSchema } from '../../schema/table-type.ts';
+import { tableTypeText } from '../../schema/table-type-text.ts';
 import { SchemaMismatchError } from '../errors.ts';
 import { kafkaColumnName } from '../kafka-columns.ts';
 import { conversionOf } from './value-conversion.ts';
@@ -35,7 +36,7 @@ export function matchFields(writer: AvroRecord, schema: TableSchema): MatchedFie
     const conversion = conversionOf(field.value, column.type);
     const { type } = column;
     if (conversion === undefined || type.kind === 'struct' || type.kind === 'list' || type.kind === 'map') {
-      const what = `its field ${field.name} is ${describeValue(field.value)}, the column ${describeType(type)}`;
+      const what = `its field ${field.name} is ${describeValue(field.value)}, the column ${tableTypeText(type)}`;
       throw mismatch('TYPE_MISMATCH', writer, schema, what);
     }
     return { writer: field, column, type, conversion };
@@ -67,9 +68,4 @@ function describeValue(value: AvroValue): string {
   const base = value.kind === 'fixed' ? `fixed(${value.size})` : value.type;
   if (logical === undefined) return base;
   return `${base} with ${typeof logical === 'object' ? `decimal(${logical.precision}, ${logical.scale})` : logical}`;
-}
-
-function describeType(type: TableType): string {
-  if (type.kind === 'decimal') return `decimal(${type.precision}, ${type.scale})`;
-  return type.kind === 'fixed' ? `fixed(${type.lengthBytes})` : type.kind;
 }

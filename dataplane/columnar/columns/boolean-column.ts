@@ -45,6 +45,10 @@ export class BooleanColumn extends Column {
     };
   }
 
+  protected override get valueMemoryBytes(): number {
+    return this.values.length;
+  }
+
   protected override growValues(slots: number): void {
     this.values = grown(this.values, slots);
   }

@@ -20,6 +20,11 @@ export class ByteDictionary {
   /** Hash, index + 1 (0: free). */
   #table = new Int32Array(2048);
 
+  get memoryBytes(): number {
+    const words = this.starts.length + 2 * this.#hashes.length + this.#table.length;
+    return this.bytes.length + 4 * words;
+  }
+
   /** The index of the value `source[start, start + length)`, or -1 when it is not there. */
   find(source: Uint8Array, start: number, length: number, hash: number): number {
     const table = this.#table;

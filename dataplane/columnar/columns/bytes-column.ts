@@ -109,6 +109,10 @@ export class BytesColumn extends Column {
     return plainBounds(page.bytes.subarray(start, page.length));
   }
 
+  protected override get valueMemoryBytes(): number {
+    return this.#places.byteLength + this.#plain.length + this.#dictionary.memoryBytes;
+  }
+
   protected override growValues(slots: number): void {
     this.#places = grown(this.#places, slots);
   }

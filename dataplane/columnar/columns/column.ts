@@ -49,6 +49,12 @@ export abstract class Column {
     return this.leaf.maxRepetition > 0;
   }
 
+  /** All that is allocated, in use or not. */
+  get memoryBytes(): number {
+    const levels = this.definitions.length + this.repetitions.length + this.#rowSlots.byteLength;
+    return levels + this.valueMemoryBytes;
+  }
+
   /** Makes room for so many rows, and for a slot of each. */
   reserveRows(rows: number): void {
     if (rows > this.#rowCapacity) {
@@ -127,6 +133,8 @@ export abstract class Column {
   protected isDense(from: number, to: number, present: number): boolean {
     return present === to - from;
   }
+
+  protected abstract get valueMemoryBytes(): number;
 
   protected abstract growValues(slots: number): void;
 

@@ -48,6 +48,10 @@ export class FixedBytesColumn extends Column {
     return this.#bounds(page.bytes.subarray(start, page.length), present);
   }
 
+  protected override get valueMemoryBytes(): number {
+    return this.bytes.length;
+  }
+
   protected override growValues(slots: number): void {
     const larger = Buffer.alloc(slots * this.#width);
     this.bytes.copy(larger);

@@ -49,6 +49,10 @@ export class WordColumn extends Column {
     }
   }
 
+  protected override get valueMemoryBytes(): number {
+    return this.words.byteLength;
+  }
+
   protected override growValues(slots: number): void {
     this.words = grown(this.words, slots * this.#wordsPerValue);
     if (this.leaf.physical === 'FLOAT') this.floats = new Float32Array(this.words.buffer);
