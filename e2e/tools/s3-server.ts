@@ -18,6 +18,8 @@ export interface S3ServerOptions {
   readonly port?: number | undefined;
   /** Let the server log each request to `logFile`. Default: false, because it costs CPU in a bench. */
   readonly logRequests?: boolean | undefined;
+  /** versitygw: several requests on one connection. Default true; see `serveCatalog` for who must not have it. */
+  readonly keepAlive?: boolean | undefined;
 }
 
 export interface S3Server {
@@ -52,7 +54,7 @@ const readyWithinMs = 120_000;
 
 interface Launch {
   readonly part: RealPartName;
-  args(port: number, dir: string, logRequests: boolean): Promise<readonly string[]>;
+  args(port: number, dir: string, options: S3ServerOptions): Promise<readonly string[]>;
   readonly env: Readonly<Record<string, string>>;
   /** Answers any status below 500 to a GET once the server serves. */
   readonly readyPath: string;
@@ -61,10 +63,10 @@ interface Launch {
 const launches: Readonly<Record<S3ServerKind, Launch>> = {
   versitygw: {
     part: 'versitygw',
-    args(port, dir, logRequests) {
-      const quiet = logRequests ? [] : ['--quiet'];
+    args(port, dir, { logRequests = false, keepAlive = true }) {
+      const flags = [...(logRequests ? [] : ['--quiet']), ...(keepAlive ? ['--keep-alive'] : [])];
       const listen = `127.0.0.1:${port}`;
-      const options = ['--port', listen, '--region', region, '--keep-alive', '--health', '/health', ...quiet];
+      const options = ['--port', listen, '--region', region, '--health', '/health', ...flags];
       return Promise.resolve([...options, 'posix', dir]);
     },
     env: { ROOT_ACCESS_KEY: accessKeyId, ROOT_SECRET_KEY: secretAccessKey },
@@ -123,7 +125,7 @@ export async function startS3Server(kind: S3ServerKind, options: S3ServerOptions
     const port = options.port ?? (await freePort());
     const process = await startLeashed({
       command: executable,
-      args: await launch.args(port, dir, options.logRequests ?? false),
+      args: await launch.args(port, dir, options),
       env: launch.env,
       cwd: scratch,
       logFile,
