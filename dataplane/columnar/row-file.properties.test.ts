@@ -66,6 +66,30 @@ describe('rows of any flat schema', () => {
   });
 });
 
+describe('a table of very many columns', () => {
+  it('is filled by a function in parts, each of which gives a damaged record up', async () => {
+    const names = Object.keys(valueKinds);
+    const plans = Array.from({ length: 100 }, (_, i) => ({
+      kind: names[i % names.length] ?? '',
+      nullBranch: ([undefined, 0, 1] as const)[i % 3],
+    }));
+    const table = makeTable(plans, 20, seededRandom(11));
+    const cuts = table.values.flatMap((value, i) => [
+      { value },
+      { value: value.subarray(0, Math.floor((value.length * i) / 20)) },
+    ]);
+    const spans = spansOf(cuts);
+    const file = new RowFile(fileOptions(table));
+    const appender = file.appender(table.writer);
+    for (let i = 0; i < cuts.length; i++) {
+      const { next, problem } = appender.append(spans, i, i + 1, 0);
+      assert.equal(next, i % 2 === 0 ? i + 1 : i);
+      assert.equal(problem?.code, i % 2 === 0 ? undefined : 'TRUNCATED');
+    }
+    assert.deepEqual(await readStored(file.finish()), table.expected);
+  });
+});
+
 describe('a column of many distinct strings', () => {
   const json = JSON.stringify({ type: 'record', name: 'R', fields: [{ name: 's', type: 'string' }] });
   const schema = tableOf([{ id: 1, name: 's', required: true, type: { kind: 'string' } }]);

@@ -25,7 +25,6 @@ import { viewOf } from '../columns/byte-dictionary.ts';
 import { DecimalValues } from './decimal-values.ts';
 import { FailureSites } from './failure-sites.ts';
 import { fieldCode } from './field-code.ts';
-import type { FieldPlace } from './field-code.ts';
 import { matchFields } from './match-fields.ts';
 import type { MatchedField, MatchedFields } from './match-fields.ts';
 import { readUuidText } from './uuid-text.ts';
@@ -83,9 +82,11 @@ function compile(matched: MatchedFields): CompiledAppender {
   const noValue = sites.add('NULL_VALUE', 'the record has no value (a tombstone)');
   const noFrame = sites.add('TRUNCATED', 'the value ends before its first field');
   const inParts = fields.length > mostFieldsInLine;
-  const fail = (site: number): string =>
-    inParts ? `site = ${site}; return -1;` : `site = ${site}; break rows;`;
-  const code = fields.map((field, index) => fieldCode({ field, index, sites, fail } satisfies FieldPlace));
+  const fail = (site: string): string => `site = ${site}; ${inParts ? 'return -1;' : 'break rows;'}`;
+  const code = fields.map((field, index) => {
+    const truncated = sites.add('TRUNCATED', `field ${field.writer.name}: the value ends inside it`);
+    return fieldCode({ field, index, sites, truncated, fail });
+  });
   const leftover = sites.add('LEFTOVER_BYTES', 'the value goes on behind its last field');
   const cut = sites.add('TRUNCATED', 'the value ends inside its last field');
   const scratch = 'let b = 0, z = 0, c = 0, d = 0, lo = 0, hi = 0, l = 0, v = 0, x = 0;';

@@ -16,8 +16,10 @@ export interface FieldPlace {
   /** The number in the names of its variables: `c3` the column, `w3` words, `f3` floats, `d3` definition levels, … */
   readonly index: number;
   readonly sites: FailureSites;
-  /** Source text: gives the record up. */
-  fail(site: number): string;
+  /** The value ends inside the field. */
+  readonly truncated: number;
+  /** Source text: gives the record up. `site` is an expression. */
+  fail(site: string): string;
 }
 
 const dayMicros = 86_400_000_000;
@@ -174,22 +176,22 @@ lo = ((v >>> 1) | (x << 31)) ^ z; hi = (x >>> 1) ^ z;`;
 /** Into `l`: a length that fits what is left. */
 function readLength(place: FieldPlace): string {
   const negative = place.sites.add('INVALID_LENGTH', sentence(place, 'it has a negative length'));
-  const long = place.sites.add('TRUNCATED', sentence(place, 'the value ends inside it'));
   return `${readInt(place)}
 l = v;
-if (l < 0 || l > end - p) { if (l < 0) { ${place.fail(negative)} } ${place.fail(long)} }`;
+if (l < 0 || l > end - p) { ${place.fail(`l < 0 ? ${negative} : ${place.truncated}`)} }`;
 }
 
 function roomFor(place: FieldPlace, bytes: string): string {
-  return `if (${bytes} > end - p) { ${failure(place, 'TRUNCATED', 'the value ends inside it')} }`;
+  return `if (${bytes} > end - p) { ${place.fail(String(place.truncated))} }`;
 }
 
 function truncated(place: FieldPlace): string {
-  return `if (p > end) { ${failure(place, 'TRUNCATED', 'the value ends inside it')} }`;
+  return `if (p > end) { ${place.fail(String(place.truncated))} }`;
 }
 
+/** What seems wrong may be what follows the value. */
 function failure(place: FieldPlace, code: RowProblemCode, what: string): string {
-  return place.fail(place.sites.add(code, sentence(place, what)));
+  return place.fail(`p > end ? ${place.truncated} : ${place.sites.add(code, sentence(place, what))}`);
 }
 
 function sentence({ field }: FieldPlace, what: string): string {
