@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { ParquetReader } from '@dsnp/parquetjs';
 import avsc from 'avsc';
 import { parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
@@ -7,6 +8,7 @@ import { parseFlatAvroRecord } from '../schema/avro/avro-schema.ts';
 import type { StructField, TableSchema } from '../schema/table-type.ts';
 import type { EncodedFile } from './data-file.ts';
 import { kafkaStructField } from './kafka-columns.ts';
+import type { Compression } from './parquet/page-compression.ts';
 import { RowFile } from './row-file.ts';
 import { spansOf } from './spans-fixture.ts';
 
@@ -47,7 +49,8 @@ describe('a row file', () => {
     schemaId: 0,
     struct: { kind: 'struct', fields: [...orderColumns, kafkaStructField(() => id++)] },
   };
-  const newFile = (): RowFile => new RowFile({ schema, icebergSchemaJson: '{}', partition: 7 });
+  const newFile = (compression: Compression = 'zstd'): RowFile =>
+    new RowFile({ schema, icebergSchemaJson: '{}', partition: 7, compression });
 
   it('holds the records as rows, with what Kafka knows of them', async () => {
     const file = newFile();
@@ -98,5 +101,47 @@ describe('a row file', () => {
       );
     }
     assert.equal(file.rowCount, 0);
+  });
+
+  it('is read by @dsnp/parquetjs too, which has no zstd', async () => {
+    const file = newFile('snappy');
+    const records = Array.from({ length: 2500 }, (_, i) => ({
+      value: avro.toBuffer({
+        id: i,
+        customer: `c${i % 3}`,
+        note: i % 2 === 0 ? null : `n${i}`,
+        amount: i / 4,
+        paid: true,
+      }),
+    }));
+    file.appender(writer).append(spansOf(records), 0, records.length, 0);
+    const reader = await ParquetReader.openBuffer(Buffer.concat(file.finish().pieces));
+    try {
+      const cursor = reader.getCursor([
+        ['id'],
+        ['customer'],
+        ['note'],
+        ['amount'],
+        ['paid'],
+        ['_kafka', 'offset'],
+      ]);
+      for (let i = 0; i < records.length; i++) {
+        const row = (await cursor.next()) as Record<string, unknown>;
+        assert.deepEqual(
+          { ...row },
+          {
+            id: BigInt(i),
+            customer: `c${i % 3}`,
+            note: i % 2 === 0 ? null : `n${i}`,
+            amount: i / 4,
+            paid: true,
+            _kafka: { offset: BigInt(i) },
+          },
+        );
+      }
+      assert.equal(await cursor.next(), null);
+    } finally {
+      await reader.close();
+    }
   });
 });
