@@ -18,7 +18,8 @@ const maxBodyBytes = 16 * 1024 * 1024;
 /** Request line and headers together. */
 const maxHeaderBytes = 16 * 1024;
 const requestTimeoutMs = 30_000;
-const maxConnections = 1_000;
+/** Each may hold a body. */
+const maxConnections = 200;
 
 /**
  * The HTTP port of a broker that changes things: registry and catalog, each under its prefix. Nobody proves here who they

@@ -132,7 +132,7 @@ async function play(seed: number): Promise<Seen> {
       const before = world.store.ownerOf(0);
       world.move(Math.floor(random.between(0, 3)));
       if (before === world.store.ownerOf(0)) continue;
-      await world.wait(random.between(0, 100));
+      await world.wait(random.between(0, 400));
       if (before !== world.store.ownerOf(0)) before?.tellLost(0);
     }
   };

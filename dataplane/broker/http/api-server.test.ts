@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict';
+import { request as httpRequest } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
+import { connect } from 'node:net';
+import { afterEach, test } from 'node:test';
+import { jsonResponse } from '../../runtime/http-exchange.ts';
+import type { HttpHandler, HttpRequest } from '../../runtime/http-exchange.ts';
+import { silentLogger } from '../../runtime/logger.ts';
+import { ListenError } from '../net/listen-error.ts';
+import { ApiServer, isLoopback } from './api-server.ts';
+
+const servers: ApiServer[] = [];
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.close();
+});
+
+const warnings: string[] = [];
+const logger = { ...silentLogger, warn: (message: string) => void warnings.push(message) };
+
+async function listen(mounts: Readonly<Record<string, HttpHandler>>): Promise<ApiServer> {
+  const server = await ApiServer.listen({ host: '127.0.0.1', port: 0, mounts, logger });
+  servers.push(server);
+  return server;
+}
+
+interface Answer {
+  readonly status: number | undefined;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+}
+
+function ask(
+  { port }: ApiServer,
+  path: string,
+  options: {
+    readonly method?: string;
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly body?: string | Buffer;
+  } = {},
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const { method = 'GET', headers = {}, body } = options;
+    const asked = httpRequest({ host: '127.0.0.1', port, path, method, headers }, (response) => {
+      let text = '';
+      response.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      response.on('end', () => {
+        resolve({ status: response.statusCode, headers: response.headers, text });
+      });
+    });
+    asked.on('error', reject);
+    asked.end(body);
+  });
+}
+
+test('a request reaches the handler of its prefix, without the prefix and as it was sent', async () => {
+  let seen: HttpRequest | undefined;
+  const handler: HttpHandler = (request) => {
+    seen = request;
+    return Promise.resolve(jsonResponse(201, { ok: true }));
+  };
+  const server = await listen({ '/one': handler, '/two': () => Promise.reject(new Error('not this one')) });
+  const answer = await ask(server, '/one/a%2Fb/../c?x=1&y=%20', {
+    method: 'PUT',
+    headers: { 'X-Thing': 'v', 'content-type': 'application/json' },
+    body: '{}',
+  });
+  assert.deepEqual([answer.status, answer.text], [201, '{"ok":true}']);
+  assert.equal(answer.headers['content-type'], 'application/json');
+  assert.equal(seen?.method, 'PUT');
+  assert.equal(seen.path, '/a%2Fb/../c');
+  assert.deepEqual(
+    [...seen.query],
+    [
+      ['x', '1'],
+      ['y', ' '],
+    ],
+  );
+  assert.equal(seen.headers['x-thing'], 'v');
+  assert.equal(Buffer.from(seen.body).toString(), '{}');
+  await ask(server, '/one');
+  assert.equal(seen.path, '/');
+});
+
+test('other paths are answered with the prefixes there are', async () => {
+  const server = await listen({
+    '/registry': () => Promise.reject(new Error()),
+    '/catalog': () => Promise.reject(new Error()),
+  });
+  for (const path of ['/', '/registryx', '/nothing?x=/registry']) {
+    const { status, text } = await ask(server, path);
+    assert.equal(status, 404);
+    assert.match(text, /only what begins with \/registry or \/catalog$/m);
+  }
+});
+
+test('HEAD is GET without the body', async () => {
+  const server = await listen({ '/x': ({ method }) => Promise.resolve(jsonResponse(200, { method })) });
+  const { status, headers, text } = await ask(server, '/x', { method: 'HEAD' });
+  assert.deepEqual([status, headers['content-length'], text], [200, String('{"method":"GET"}'.length), '']);
+});
+
+test('what a handler cannot help is a 500 with its message, and is logged', async () => {
+  const server = await listen({ '/x': () => Promise.reject(new Error('the store is away')) });
+  warnings.length = 0;
+  const { status, text } = await ask(server, '/x');
+  assert.deepEqual([status, text], [500, 'the store is away\n']);
+  assert.deepEqual(warnings, ['a request to the api port failed']);
+});
+
+test('bodies and headers have bounds', async () => {
+  const server = await listen({ '/x': ({ body }) => Promise.resolve(jsonResponse(200, body.length)) });
+  const most = 16 * 1024 * 1024;
+  assert.equal((await ask(server, '/x', { method: 'POST', body: Buffer.alloc(most) })).text, String(most));
+  const said = await ask(server, '/x', {
+    method: 'POST',
+    headers: { 'content-length': String(most + 1) },
+  }).catch((error: unknown) => error);
+  assert.ok(!(said instanceof Error) && (said as Answer).status === 413);
+  assert.equal(await statusOfChunks(server, most + 1), 413);
+  assert.equal((await ask(server, '/x', { headers: { long: 'x'.repeat(20_000) } })).status, 431);
+  assert.equal((await ask(server, '/x')).status, 200);
+});
+
+/** Sends a body of unknown length, and looks only at the first line of the answer. */
+function statusOfChunks({ port }: ApiServer, sizeBytes: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port });
+    socket.on('error', reject);
+    socket.once('data', (data: Buffer) => {
+      socket.destroy();
+      resolve(Number(data.toString().split(' ')[1]));
+    });
+    socket.write('POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n');
+    socket.write(`${sizeBytes.toString(16)}\r\n`);
+    socket.write(Buffer.alloc(sizeBytes));
+  });
+}
+
+test('a page whose name points to this machine gets nothing', async () => {
+  const server = await listen({ '/x': () => Promise.resolve(jsonResponse(200, 1)) });
+  const statusFor = async (host: string): Promise<number | undefined> =>
+    (await ask(server, '/x', { headers: { host } })).status;
+  for (const host of ['localhost', 'localhost:8081', '127.0.0.1:1', '127.1.2.3', '[::1]:8081'])
+    assert.equal(await statusFor(host), 200, host);
+  for (const host of [
+    'example.com',
+    '127.0.0.1.example.com',
+    'localhost.example.com:80',
+    '10.0.0.1',
+    '[::2]',
+  ])
+    assert.equal(await statusFor(host), 421, host);
+});
+
+test('who goes away ends the waiting', async () => {
+  const aborted = Promise.withResolvers<void>();
+  const started = Promise.withResolvers<void>();
+  const server = await listen({
+    '/x': ({ signal }) => {
+      started.resolve();
+      return new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => {
+          aborted.resolve();
+          reject(new Error('nobody waits'));
+        });
+      });
+    },
+  });
+  const socket = connect({ host: '127.0.0.1', port: server.port });
+  socket.write('GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  await started.promise;
+  warnings.length = 0;
+  socket.destroy();
+  await aborted.promise;
+  assert.deepEqual(warnings, []);
+});
+
+test('it listens on loopback and nowhere else', async () => {
+  for (const host of ['0.0.0.0', '::', '10.0.0.1', 'example.com', '127.example.com'])
+    await assert.rejects(ApiServer.listen({ host, port: 0, mounts: {}, logger }), (error: unknown) => {
+      assert.ok(error instanceof ListenError);
+      assert.match(error.message, /is not loopback. Registry and catalog have no authentication yet/);
+      return true;
+    });
+  const { port } = await listen({});
+  await assert.rejects(
+    ApiServer.listen({ host: '127.0.0.1', port, mounts: {}, logger }),
+    /taken .*\(--api-port\)$/,
+  );
+  assert.ok(['localhost', '127.0.0.1', '127.9.9.9', '::1'].every(isLoopback));
+});
