@@ -1,6 +1,6 @@
 import { fullName } from './avro-tree.ts';
 import type { AvroFieldNode, AvroNamedNode, AvroNode } from './avro-tree.ts';
-import { ExactNumber, printSchemaJson } from './schema-json.ts';
+import { printSchemaJson } from './schema-json.ts';
 
 /**
  * The text that stands for a schema in a registry: what Avro's Java library, and hence Confluent's registry, prints for
@@ -77,22 +77,4 @@ function relativeName(alias: string, namespace: string): string {
   return namespace !== '' && alias.startsWith(prefix) && !alias.slice(prefix.length).includes('.')
     ? alias.slice(prefix.length)
     : alias;
-}
-
-/**
- * Numbers as JavaScript has them, for who only judges them: an integer of 64 bits that does not fit becomes one that does
- * and is as much too large for anything smaller.
- */
-export function plainNumbers(value: unknown): unknown {
-  if (value instanceof ExactNumber) return plainNumber(value.source);
-  if (Array.isArray(value)) return (value as readonly unknown[]).map(plainNumbers);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, plainNumbers(part)]));
-}
-
-function plainNumber(source: string): number {
-  if (!/^-?\d+$/.test(source) || BigInt.asIntN(64, BigInt(source)) !== BigInt(source)) return Number(source);
-  // The largest that avsc takes for a long.
-  const largest = Number.MAX_SAFE_INTEGER - 1;
-  return Math.min(largest, Math.max(-largest, Number(source)));
 }

@@ -1,7 +1,8 @@
 import avro from 'avsc';
 import { readAvroTree } from '../avro/avro-tree.ts';
 import type { AvroNode } from '../avro/avro-tree.ts';
-import { canonicalSchemaText, plainNumbers, schemaJson } from '../avro/canonical-schema.ts';
+import { avscSchema } from '../avro/avsc-schema.ts';
+import { canonicalSchemaText } from '../avro/canonical-schema.ts';
 import { flatAvroRecord } from '../avro/avro-schema.ts';
 import type { AvroRecord } from '../avro/avro-schema.ts';
 import { parseSchemaJson } from '../avro/schema-json.ts';
@@ -34,9 +35,8 @@ export class RegistrySchema {
    */
   get type(): avro.Type {
     if (this.#type !== undefined) return this.#type;
-    const json = plainNumbers(schemaJson(this.#tree, ''));
     try {
-      this.#type = avro.Type.forSchema(json as avro.Schema, { wrapUnions: 'always' });
+      this.#type = avro.Type.forSchema(avscSchema(this.#tree), { wrapUnions: 'always' });
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       throw new SchemaError('INVALID_SCHEMA', `the schema is not valid Avro: ${shortened(why)}`, {
