@@ -120,8 +120,9 @@ async function play(seed: number): Promise<Seen> {
   const worker = async (): Promise<void> => {
     for (let step = 0; step < 40; step++) {
       const subject = random.pick(subjects);
-      if (random.fraction() < 0.5) await register(subject, client());
-      else if (random.fraction() < 0.5) await read(subject, client());
+      const what = random.pick(['register', 'register', 'read', 'readMaxId'] as const);
+      if (what === 'register') await register(subject, client());
+      else if (what === 'read') await read(subject, client());
       else await readMaxId(client());
       await world.wait(random.between(0, 20));
     }
