@@ -43,6 +43,8 @@ export class LogRegistry implements Registry {
   readonly #listeners = new Set<() => void>();
   readonly #stopped = new AbortController();
   #partition: RegistryPartition | undefined;
+  /** The last one there was: what it had begun to append may still get into the log when this broker soon owns it again. */
+  #previous: RegistryPartition | undefined;
   #unsubscribe: Cancel | undefined;
 
   constructor(environment: LogRegistryEnvironment) {
@@ -58,7 +60,6 @@ export class LogRegistry implements Registry {
       },
       lost: (partition) => {
         if (partition !== registryPartition) return;
-        // Nothing of it can get into the log any more: who owns it now has fenced this broker, or was handed it complete.
         this.#partition?.close();
         this.#partition = undefined;
       },
@@ -148,7 +149,7 @@ export class LogRegistry implements Registry {
 
   #open(): void {
     if (this.#stopped.signal.aborted) return;
-    const previous = this.#partition;
+    const previous = this.#previous;
     previous?.close();
     const { log, runtime, onProblem } = this.#environment;
     const partition = new RegistryPartition({
@@ -164,6 +165,7 @@ export class LogRegistry implements Registry {
       },
     });
     this.#partition = partition;
+    this.#previous = partition;
     inBackground(this.#load(partition, previous));
   }
 
