@@ -1,6 +1,6 @@
 import type { TableSchema } from '../schema/table-type.ts';
 import type { Runtime } from '../runtime/runtime.ts';
-import { CatalogError } from './errors.ts';
+import { CatalogError, FormatError } from './errors.ts';
 import type { FileIo } from './file-io.ts';
 import type { AddedFile, ManifestEntry, ManifestFile } from './manifest/manifest-entry.ts';
 import { writeManifest } from './manifest/manifest-file.ts';
@@ -155,8 +155,12 @@ class SnapshotWriter {
     return readManifestList(await this.#io.read(manifestList, this.#signal), manifestList);
   }
 
-  read(manifest: ManifestFile): Promise<Uint8Array> {
-    return this.#io.read(manifest.manifestPath, this.#signal);
+  /** A file that was cut off between two blocks is well-formed Avro: only its length tells. */
+  async read({ manifestPath, manifestLength }: ManifestFile): Promise<Uint8Array> {
+    const bytes = await this.#io.read(manifestPath, this.#signal);
+    if (bytes.byteLength === manifestLength) return bytes;
+    const what = `has ${bytes.byteLength} bytes, the manifest list says ${manifestLength}`;
+    throw new FormatError('INVALID', { source: manifestPath, field: '' }, what);
   }
 
   manifestOf(

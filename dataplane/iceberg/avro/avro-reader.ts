@@ -130,7 +130,7 @@ export class AvroReader {
   fixed(sizeBytes: number): Uint8Array {
     const end = this.#at + sizeBytes;
     if (end > this.#bytes.byteLength) return this.fail(`ends ${end - this.#bytes.byteLength} bytes early`);
-    const bytes = this.#bytes.subarray(this.#at, end);
+    const bytes = new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + this.#at, sizeBytes);
     this.#at = end;
     return bytes;
   }

@@ -1,3 +1,4 @@
+import { inOrder } from '../../runtime/concurrency.ts';
 import type { ManifestEntry, ManifestFile } from './manifest-entry.ts';
 import { readManifest } from './manifest-file.ts';
 
@@ -19,6 +20,7 @@ export interface MergeOptions {
   readonly properties: Readonly<Record<string, string>>;
 }
 
+const readsAtOnce = 16;
 const defaultMinCount = 100;
 const defaultTargetBytes = 8 * 1024 * 1024;
 
@@ -53,7 +55,10 @@ export async function mergeSmallManifests(
     const [first] = bin;
     if (first === undefined || bin.length < 2) continue;
     const entries: ManifestEntry[] = [];
-    for (const manifest of bin) entries.push(...(await liveEntries(manifest, snapshotId, writer)));
+    for await (const live of inOrder(bin, readsAtOnce, (manifest) =>
+      liveEntries(manifest, snapshotId, writer),
+    ))
+      entries.push(...live);
     for (const manifest of bin) replacements.set(manifest, undefined);
     if (entries.length === 0) continue;
     const minSequenceNumber = Math.min(...bin.map((manifest) => manifest.minSequenceNumber));
