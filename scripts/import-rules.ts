@@ -44,7 +44,10 @@ export const folderImports: Readonly<Record<string, readonly string[]>> = {
   scripts: ['*'],
 };
 
-/** Folders whose files never reach the package: they may use devDependencies. Tests count as such wherever they lie. */
+/**
+ * Folders whose files never reach the package: they may use devDependencies. Tests and simulators (`sim/`) count as such
+ * wherever they lie.
+ */
 const unshippedFolders = ['bench', 'e2e', 'scripts'];
 
 /** Packages with a home: only these folders' shipped files may import them. `[]`: no shipped file may. */
@@ -84,7 +87,7 @@ export function importProblems(file: string, source: string, packages: PackageNa
     ];
   }
   const isTest = file.endsWith('.test.ts');
-  const shipped = !isTest && !unshippedFolders.includes(from);
+  const shipped = !isTest && !file.includes('/sim/') && !unshippedFolders.includes(from);
   const problems: string[] = [];
   for (const specifier of importSpecifiers(source)) {
     const problem = specifier.startsWith('.')

@@ -1,8 +1,9 @@
 /**
- * The steps of worker and coordinator between which a process may die, by name. What is written before a point may or may
- * not be in the store when the process dies there: every one leaves each row in the table exactly once.
+ * The steps of worker, coordinator and the catalog's commit between which a process may die, by name. What is written
+ * before a point may or may not be in the store when the process dies there: every one leaves each row in the table
+ * exactly once.
  */
-export const tableCrashPoints = [
+export const crashPoints = [
   'worker.batch.read',
   'worker.batch.appended',
   'worker.file.encoded',
@@ -26,11 +27,19 @@ export const tableCrashPoints = [
   'coordinator.told',
   'coordinator.cleanup.before',
   'coordinator.cleanup.after',
+  'catalog.metadata.put.before',
+  'catalog.metadata.put.after',
+  'catalog.pointer.swap.before',
+  'catalog.pointer.swap.after',
 ] as const;
 
-export type TableCrashPoint = (typeof tableCrashPoints)[number];
+export type CrashPoint = (typeof crashPoints)[number];
 
 /** Called at each point; returns, or never does. In production it does nothing. */
-export type CrashPoints = (point: TableCrashPoint) => void;
+export type CrashPoints = (point: CrashPoint) => void;
 
 export const noCrashPoints: CrashPoints = () => undefined;
+
+export function isCrashPoint(name: string): name is CrashPoint {
+  return (crashPoints as readonly string[]).includes(name);
+}

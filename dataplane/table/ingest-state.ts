@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { ingestTag } from '../iceberg/append.ts';
 import { TableStop } from './errors.ts';
 
 /** Which records fill a table: those of one topic, which its id names for ever, of one cluster. */
@@ -20,9 +21,6 @@ export interface IngestState {
   /** By partition: the offset after the last one that is in the table. */
   readonly offsets: ReadonlyMap<number, number>;
 }
-
-/** The tag on our last snapshot. It never expires, so no expiry of snapshots loses the state. */
-export const ingestTag = 'firn.ingest';
 
 export const summaryKeys = {
   epoch: 'firn.epoch',

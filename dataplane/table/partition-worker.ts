@@ -8,12 +8,12 @@ import type { Runtime } from '../runtime/runtime.ts';
 import { sleep } from '../runtime/runtime.ts';
 import type { Service } from '../runtime/service.ts';
 import { SchemaError } from '../schema/errors.ts';
+import type { SchemaLookup } from '../schema/registry/schema-lookup.ts';
 import type { CrashPoints } from './crash-points.ts';
 import type { AppendStop, DataFileWriters, OpenDataFile, RecordProblemCode } from './data-file-writer.ts';
 import { invariant } from './errors.ts';
 import { FirstSchema } from './first-schema.ts';
 import type { OpenFilesMemory } from './open-files-memory.ts';
-import type { SchemaSource } from './schema-source.ts';
 import type { TableFiles } from './table-files.ts';
 import type { Committable, PartitionAnswer, TableTarget } from './table-workers.ts';
 import { WakeUp } from './wake-up.ts';
@@ -22,7 +22,7 @@ import { WakeUp } from './wake-up.ts';
 export interface WorkerContext {
   readonly log: Pick<BrokerLog, 'read' | 'served'>;
   readonly runtime: Runtime;
-  readonly schemas: SchemaSource;
+  readonly schemas: SchemaLookup;
   readonly files: TableFiles;
   readonly writers: DataFileWriters;
   readonly memory: OpenFilesMemory;
@@ -441,19 +441,21 @@ export class PartitionWorker implements Service {
     open: OpenRange,
   ): Promise<{ readonly code: RecordProblemCode; readonly reason: string } | undefined> {
     const { schemas } = this.#context;
-    let schema;
+    let found;
     try {
-      schema = await schemas.byId(schemaId, this.#state.signal);
+      found = await schemas.byId(schemaId, this.#state.signal);
     } catch (error) {
       if (!this.#state.shouldRun()) throw error;
-      const reason = `schema ${schemaId}: ${error instanceof Error ? error.message : String(error)}`;
-      return { code: error instanceof SchemaError ? 'UNSUPPORTED_SCHEMA' : 'REGISTRY_UNAVAILABLE', reason };
+      const why = error instanceof Error ? error.message : String(error);
+      return { code: 'REGISTRY_UNAVAILABLE', reason: `schema ${schemaId} could not be looked up: ${why}` };
     }
-    if (schema === undefined)
+    if (found === undefined)
       return { code: 'UNKNOWN_SCHEMA', reason: `the registry has no schema ${schemaId}` };
+    if (found.record instanceof SchemaError)
+      return { code: 'UNSUPPORTED_SCHEMA', reason: `schema ${schemaId}: ${found.record.message}` };
     if (this.#open !== open) return undefined;
     try {
-      await open.file.learn(schemaId, schema);
+      await open.file.learn(schemaId, found.record);
       return undefined;
     } catch (error) {
       if (!(error instanceof SchemaMismatchError)) throw error;

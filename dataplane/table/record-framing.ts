@@ -1,20 +1,18 @@
 import type { RecordSpans } from '../columnar/record-spans.ts';
-
-/** Confluent's framing of a value: a zero byte, then the schema's id, 4 bytes, big-endian; then the value itself. */
-export const frameBytes = 5;
+import { framePrefixBytes } from '../schema/framing.ts';
 
 /** Instead of a schema id: the record has no value at all. */
 export const nullValue = -1;
 /** Instead of a schema id: the value is not framed. */
 export const notFramed = -2;
 
-/** The schema id of a record; {@link nullValue} or {@link notFramed} where there is none. */
+/** As `framedSchemaId`, without a view of the value: the schema id of a record; {@link nullValue} or {@link notFramed} where there is none. */
 export function schemaIdOf(spans: RecordSpans, index: number): number {
   const start = spans.valueStarts[index] ?? 0;
   const end = spans.valueEnds[index] ?? -1;
   if (end < 0) return nullValue;
   const { bytes } = spans;
-  if (end - start < frameBytes || bytes[start] !== 0) return notFramed;
+  if (end - start < framePrefixBytes || bytes[start] !== 0) return notFramed;
   const id =
     ((bytes[start + 1] ?? 0) << 24) |
     ((bytes[start + 2] ?? 0) << 16) |

@@ -1,26 +1,22 @@
 import type { Runtime } from '../runtime/runtime.ts';
 import { createOnce } from '../store/create-once.ts';
+import { keyOfLocation } from '../store/locations.ts';
 import type { ObjectStore } from '../store/object-store.ts';
+import { TableStop } from './errors.ts';
 
-/** The files of tables in the store: locations are what Iceberg's metadata says, keys what the store knows. */
-export interface TableFilesEnvironment {
-  readonly store: ObjectStore;
-  readonly runtime: Runtime;
-  /** @throws an error that says why, for a location outside of the store */
-  readonly keyOf: (location: string) => string;
-}
-
-/** Writes and deletes files of tables. Every file has a name of its own and is never changed. */
+/** Writes and deletes files of tables in the object store. Every file has a name of its own and is never changed. */
 export class TableFiles {
-  readonly #environment: TableFilesEnvironment;
+  readonly #store: ObjectStore;
+  readonly #runtime: Runtime;
 
-  constructor(environment: TableFilesEnvironment) {
-    this.#environment = environment;
+  constructor(store: ObjectStore, runtime: Runtime) {
+    this.#store = store;
+    this.#runtime = runtime;
   }
 
   /** A name that no other file has or will have. */
   uniqueName(): string {
-    return Buffer.from(this.#environment.runtime.random.bytes(16)).toString('hex');
+    return Buffer.from(this.#runtime.random.bytes(16)).toString('hex');
   }
 
   /**
@@ -28,10 +24,9 @@ export class TableFiles {
    * is in its place, or was: take another name.
    */
   async create(location: string, pieces: readonly Uint8Array[], signal: AbortSignal): Promise<boolean> {
-    const { store, runtime, keyOf } = this.#environment;
-    const result = await createOnce(store, keyOf(location), pieces, {
+    const result = await createOnce(this.#store, this.#keyOf(location), pieces, {
       id: location.slice(-64),
-      runtime,
+      runtime: this.#runtime,
       signal,
     });
     return result.kind === 'written';
@@ -39,15 +34,25 @@ export class TableFiles {
 
   /** @throws when there is none */
   async read(location: string, signal?: AbortSignal): Promise<Uint8Array> {
-    const { store, keyOf } = this.#environment;
-    const result = await store.get(keyOf(location), { signal });
+    const result = await this.#store.get(this.#keyOf(location), { signal });
     if (result.kind !== 'found') throw new Error(`${location} does not exist`);
     return result.body;
   }
 
   /** Best effort: what stays is an orphan, which takes room and does no harm. */
   async delete(locations: readonly string[], signal: AbortSignal): Promise<void> {
-    const { store, keyOf } = this.#environment;
-    await store.deleteMany(locations.map(keyOf), { signal });
+    await this.#store.deleteMany(
+      locations.map((location) => this.#keyOf(location)),
+      { signal },
+    );
+  }
+
+  #keyOf(location: string): string {
+    const key = keyOfLocation(this.#store, location);
+    if (key !== undefined) return key;
+    throw new TableStop(
+      'UNSUPPORTED_TABLE',
+      `${location} lies outside of the object store ${this.#store.name}: tables elsewhere are not built yet`,
+    );
   }
 }

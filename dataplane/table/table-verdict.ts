@@ -1,7 +1,8 @@
+import { ingestTag } from '../iceberg/append.ts';
 import type { Snapshot, TableMetadata } from '../iceberg/table-metadata.ts';
 import { TableStop } from './errors.ts';
 import type { IngestSource, IngestState } from './ingest-state.ts';
-import { decodeIngestHead, ingestTag, isSameSource } from './ingest-state.ts';
+import { decodeIngestHead, isSameSource } from './ingest-state.ts';
 
 /** What a coordinator holds a table against that it has loaded again. */
 export interface Expected {

@@ -1,0 +1,468 @@
+import type { LoadedTable, TableIdentifier } from '../iceberg/catalog.ts';
+import { inBackground } from '../runtime/in-background.ts';
+import { RunningState } from '../runtime/running-state.ts';
+import type { Service } from '../runtime/service.ts';
+import { SchemaError } from '../schema/errors.ts';
+import type { FoundSchema } from '../schema/registry/schema-lookup.ts';
+import type { StructType } from '../schema/table-type.ts';
+import { ingestTag } from '../iceberg/append.ts';
+import { planCommit } from './commit-plan.ts';
+import type { CoordinatorContext } from './coordinator-context.ts';
+import { TableStop, invariant } from './errors.ts';
+import type { IngestSource, IngestState, OffsetObjects, Summary } from './ingest-state.ts';
+import { claimSummary, decodeIngestState, encodeIngestState, unknownKeys } from './ingest-state.ts';
+import { tableColumns } from './table-columns.ts';
+import { commitSnapshot } from './table-commit.ts';
+import type { CommitContext } from './table-commit.ts';
+import { openTable } from './table-opening.ts';
+import type { TableSettings } from './table-settings.ts';
+import { tagSnapshot } from './table-verdict.ts';
+import type { Committable, CollectRequest, PartitionAnswer, TableTarget } from './table-workers.ts';
+import { WakeUp } from './wake-up.ts';
+
+export type CoordinatorPhase =
+  /** Finds or creates the table, and claims it. */
+  | 'opening'
+  /** There is no table yet, and no schema to make its columns of. */
+  | 'waiting-for-schema'
+  | 'committing'
+  /** See `lastError`. It looks again from time to time, unless it was superseded. */
+  | 'stopped';
+
+/** What a coordinator tells of itself. */
+export interface CoordinatorStatus {
+  readonly identifier: TableIdentifier;
+  readonly epoch: number;
+  readonly phase: CoordinatorPhase;
+  readonly commitSeq: number | undefined;
+  /** Milliseconds since 1970, by this process's clock. */
+  readonly lastCommitMs: number | undefined;
+  readonly lastError: { readonly code: string; readonly message: string } | undefined;
+  readonly offsets: ReadonlyMap<number, number>;
+  /** By partition: the newest time of a record that this coordinator has committed, milliseconds since 1970. */
+  readonly newestMs: ReadonlyMap<number, number>;
+  /** By partition: why nobody works on it. */
+  readonly unreachable: ReadonlyMap<number, string>;
+}
+
+/** The table as this coordinator knows it after its last change of it. */
+interface Claimed {
+  readonly table: LoadedTable;
+  readonly ingest: IngestState;
+  /** Keys of newer releases, repeated by every commit. */
+  readonly others: Summary;
+}
+
+/** How long a `collect` waits for files that are being finished, at most. */
+const maxCollectWaitMs = 10_000;
+/** How long after it has stopped a coordinator looks whether somebody has set things right, at least. */
+const stoppedRetryMs = 10_000;
+
+/**
+ * The only one who writes to a topic's table: at the broker that owns partition 0, with that partition's leader epoch,
+ * which the log has fenced (tables.md §7).
+ *
+ * ```
+ *   open table ─▶ claim it: an empty snapshot with our epoch ─▶ ┌─▶ wait ─▶ collect files ─▶ commit them ─┐
+ *                                                               └──────────────────────────────────────────┘
+ * ```
+ *
+ * From the claim on no older coordinator's commit can be applied, since each asserts the tag that it saw. One commit is
+ * under way at a time, and its outcome is known before anything else begins. What it knows is in the table: another
+ * coordinator can go on at any moment.
+ */
+export class Coordinator implements Service {
+  readonly id: string;
+  readonly #context: CoordinatorContext;
+  readonly #source: IngestSource;
+  readonly #identifier: TableIdentifier;
+  readonly #name: string;
+  readonly #state: RunningState;
+  readonly #wake = new WakeUp();
+  readonly #commits: CommitContext;
+  readonly #newestMs = new Map<number, number>();
+  #settings: TableSettings;
+  #phase: CoordinatorPhase = 'opening';
+  #claimed: Claimed | undefined;
+  #lastCommitMs: number | undefined;
+  #lastError: CoordinatorStatus['lastError'];
+  #unreachable = new Map<number, string>();
+  /** Files that are in no snapshot and cannot come into one once a later commit than theirs is applied. */
+  #garbage: string[] = [];
+  /** A file is full, or something was registered. */
+  #isDue = false;
+  #ran: Promise<void> = Promise.resolve();
+
+  constructor(context: CoordinatorContext) {
+    this.#context = context;
+    const { topicId, clusterId, settings, epoch, runtime } = context;
+    this.id = `table coordinator of ${topicId}`;
+    this.#source = { clusterId, topicId };
+    this.#settings = settings;
+    this.#identifier = { namespace: settings.namespace, name: settings.tableName };
+    this.#name = [...settings.namespace, settings.tableName].join('.');
+    this.#state = new RunningState(runtime);
+    this.#commits = {
+      catalog: context.catalog,
+      identifier: this.#identifier,
+      name: this.#name,
+      source: this.#source,
+      epoch,
+      build: context.build,
+      state: this.#state,
+      crashPoint: context.crashPoint,
+      counters: context.counters,
+      onProblem: context.onProblem,
+    };
+  }
+
+  get status(): CoordinatorStatus {
+    const { ingest } = this.#claimed ?? {};
+    return {
+      identifier: this.#identifier,
+      epoch: this.#context.epoch,
+      phase: this.#phase,
+      commitSeq: ingest?.commitSeq,
+      lastCommitMs: this.#lastCommitMs,
+      lastError: this.#lastError,
+      offsets: ingest?.offsets ?? noOffsets,
+      newestMs: this.#newestMs,
+      unreachable: this.#unreachable,
+    };
+  }
+
+  run(): Promise<void> {
+    this.#ran = this.#run();
+    return this.#ran;
+  }
+
+  async stop(): Promise<void> {
+    this.#state.stop();
+    this.#wake.ring();
+    await this.#ran.catch(() => undefined);
+  }
+
+  /** Other settings of the same table. */
+  update(settings: TableSettings): void {
+    this.#settings = settings;
+    this.#wake.ring();
+  }
+
+  /** Something is worth a look before the interval is over. */
+  due(): void {
+    this.#isDue = true;
+    this.#wake.ring();
+  }
+
+  async #run(): Promise<void> {
+    while (this.#state.shouldRun()) {
+      try {
+        await this.#lead();
+      } catch (error) {
+        if (!this.#state.shouldRun()) break;
+        // What is known of the table is found out anew.
+        this.#claimed = undefined;
+        this.#failed(error);
+        if (error instanceof TableStop) {
+          this.#phase = 'stopped';
+          // Whoever superseded it leads; nothing it could do would be applied.
+          if (error.code === 'SUPERSEDED') break;
+          const retryMs = Math.max(stoppedRetryMs, this.#settings.commitIntervalMs);
+          await this.#wake.wait(undefined, retryMs, this.#context.runtime);
+        } else {
+          this.#phase = 'opening';
+          await this.#state.backoff();
+        }
+      }
+    }
+  }
+
+  #failed(error: unknown): void {
+    const code = error instanceof TableStop ? error.code : 'ERROR';
+    const message = error instanceof Error ? error.message : String(error);
+    if (this.#lastError?.message !== message)
+      this.#context.onProblem(`table ${this.#name}: nothing is committed`, error);
+    this.#lastError = { code, message };
+    this.#context.counters.failures.set(code, (this.#context.counters.failures.get(code) ?? 0) + 1);
+  }
+
+  async #lead(): Promise<void> {
+    const { settings: _, ...context } = this.#context;
+    const opened = await openTable({
+      ...context,
+      identifier: this.#identifier,
+      name: this.#name,
+      source: this.#source,
+      state: this.#state,
+      columns: () => this.#columns(),
+    });
+    const claimed = await this.#claim(opened);
+    // Somebody else was faster: what the table says now is what counts.
+    if (claimed === undefined) return;
+    this.#claimed = claimed;
+    this.#phase = 'committing';
+    this.#lastError = undefined;
+    this.#state.resetBackoff();
+    // Workers begin at once; what they have finished by then is taken at the first commit.
+    await this.#collect(claimed, false);
+    let current = claimed;
+    while (this.#state.shouldRun()) {
+      await this.#pause();
+      if (!this.#state.shouldRun()) return;
+      const next = await this.#commitOnce(current);
+      if (next === undefined) continue;
+      current = next;
+      this.#claimed = next;
+      this.#lastError = undefined;
+    }
+  }
+
+  /** Until the interval is over, or something is due. */
+  async #pause(): Promise<void> {
+    const { runtime } = this.#context;
+    const startMs = runtime.monotonicMs();
+    for (;;) {
+      const leftMs = startMs + this.#settings.commitIntervalMs - runtime.monotonicMs();
+      if (this.#isDue || leftMs <= 0 || !this.#state.shouldRun()) break;
+      await this.#wake.wait(undefined, leftMs, runtime);
+    }
+    this.#isDue = false;
+  }
+
+  /** Waits for a schema to make columns of: the subject's latest one, or that of the first record. */
+  async #columns(): Promise<StructType> {
+    const { schemas, topicName, runtime } = this.#context;
+    const { signal } = this.#state;
+    for (;;) {
+      const latest = await schemas.latest(`${topicName}-value`, signal);
+      if (latest !== undefined) return this.#columnsOf(latest);
+      this.#phase = 'waiting-for-schema';
+      const answers = await this.#ask(undefined, noOffsets, false);
+      const id = answers.find(({ firstSchemaId }) => firstSchemaId !== undefined)?.firstSchemaId;
+      const first = id === undefined ? undefined : await schemas.byId(id, signal);
+      if (first !== undefined) return this.#columnsOf(first);
+      if (!this.#isDue) await this.#wake.wait(undefined, this.#settings.commitIntervalMs, runtime);
+      this.#isDue = false;
+      signal.throwIfAborted();
+    }
+  }
+
+  #columnsOf({ record }: FoundSchema): StructType {
+    try {
+      if (record instanceof SchemaError) throw record;
+      return tableColumns(record);
+    } catch (error) {
+      if (error instanceof SchemaError) throw unsupportedSchema(this.#context.topicName, error);
+      throw error;
+    }
+  }
+
+  /**
+   * Puts our epoch on top: an empty snapshot whose summary is the last one's but for the epoch (tables.md §7, 2).
+   * `undefined`: the tag was moved before.
+   */
+  async #claim(opened: LoadedTable): Promise<Claimed | undefined> {
+    const { epoch, crashPoint, counters } = this.#context;
+    const { metadata } = opened;
+    if (metadata.partitionSpecs.find(({ specId }) => specId === metadata.defaultSpecId)?.fields.length !== 0)
+      throw new TableStop(
+        'UNSUPPORTED_TABLE',
+        `table ${this.#name} is partitioned, which is not built yet: make its default partition spec an empty one`,
+      );
+    const tag = metadata.refs[ingestTag]?.snapshotId;
+    const before = tag === undefined ? undefined : tagSnapshot(metadata, tag, this.#name).summary;
+    const objects = this.#offsetObjects(opened);
+    const ingest: IngestState =
+      before === undefined
+        ? { epoch, commitSeq: 0, commitId: this.#newId(), source: this.#source, offsets: noOffsets }
+        : { ...(await decodeIngestState(before, objects)), epoch };
+    if (before !== undefined) this.#refuseOlder(before);
+    const summary =
+      before === undefined ? await encodeIngestState(ingest, objects) : claimSummary(before, epoch);
+    crashPoint('coordinator.claim.before');
+    const result = await commitSnapshot(this.#commits, opened, [], summary);
+    if (result.kind === 'moved') return undefined;
+    crashPoint('coordinator.claim.after');
+    counters.claims += 1;
+    this.#garbage.push(...result.garbage);
+    return { table: result.table, ingest, others: unknownKeys(summary) };
+  }
+
+  #refuseOlder(before: Summary): void {
+    const epoch = Number(before['firn.epoch']);
+    if (epoch <= this.#context.epoch) return;
+    throw new TableStop(
+      'SUPERSEDED',
+      `table ${this.#name} was claimed by the coordinator of epoch ${epoch}; this one has epoch ${this.#context.epoch}`,
+    );
+  }
+
+  /** Collects what is finished and commits it; `undefined`: there was nothing. */
+  async #commitOnce(current: Claimed): Promise<Claimed | undefined> {
+    const { crashPoint, runtime, counters } = this.#context;
+    const committables = await this.#collect(current, true);
+    crashPoint('coordinator.collected');
+    const { chosen, lost, offsets } = planCommit(current.ingest.offsets, committables);
+    this.#garbage.push(...lost.flatMap(({ file }) => file?.path ?? []));
+    if (chosen.length === 0) return undefined;
+    const ingest: IngestState = {
+      ...current.ingest,
+      commitSeq: current.ingest.commitSeq + 1,
+      commitId: this.#newId(),
+      offsets,
+    };
+    const encoded = await encodeIngestState(ingest, this.#offsetObjects(current.table));
+    crashPoint('coordinator.offsets.put');
+    const files = chosen.flatMap(({ file }) => (file === undefined ? [] : [file]));
+    const result = await commitSnapshot(this.#commits, current.table, files, {
+      ...current.others,
+      ...encoded,
+    });
+    if (result.kind === 'moved') {
+      throw new TableStop(
+        'TAG_MOVED',
+        `tag ${ingestTag} of table ${this.#name} was moved by somebody who is no coordinator of this topic; set it back to ` +
+          'the newest snapshot whose summary has firn.offsets',
+      );
+    }
+    counters.commits += 1;
+    this.#state.resetBackoff();
+    this.#lastCommitMs = runtime.wallMs();
+    for (const { partition, file } of chosen) {
+      if (file !== undefined && file.maxTimestampMs >= 0)
+        this.#newestMs.set(partition, Math.max(file.maxTimestampMs, this.#newestMs.get(partition) ?? 0));
+    }
+    const next = { ...current, table: result.table, ingest };
+    this.#tell(next, chosen);
+    crashPoint('coordinator.told');
+    this.#garbage.push(...result.garbage);
+    await this.#cleanUp();
+    return next;
+  }
+
+  async #collect(claimed: Claimed, finish: boolean): Promise<readonly Committable[]> {
+    const answers = await this.#ask(targetOf(claimed.table), claimed.ingest.offsets, finish);
+    return answers.flatMap(({ committables }) => committables);
+  }
+
+  /** Asks all workers at once. Those who cannot be reached, or do not answer, are left out: their records wait. */
+  async #ask(
+    table: TableTarget | undefined,
+    offsets: ReadonlyMap<number, number>,
+    finish: boolean,
+  ): Promise<readonly PartitionAnswer[]> {
+    const { directory, topicId, epoch, onProblem } = this.#context;
+    const { signal } = this.#state;
+    const unreachable = new Map<number, string>();
+    const asked = directory.locate(topicId).map(async (found): Promise<readonly PartitionAnswer[]> => {
+      const { partitions } = found;
+      if (found.kind === 'unreachable') {
+        for (const partition of partitions) unreachable.set(partition, found.reason);
+        return [];
+      }
+      const request: CollectRequest = {
+        topicId,
+        epoch,
+        table,
+        partitions: partitions.map((partition) => ({ partition, committed: offsets.get(partition) ?? 0 })),
+        finish,
+        waitMs: Math.min(maxCollectWaitMs, this.#settings.commitIntervalMs),
+      };
+      try {
+        const answer = await found.workers.collect(request, signal);
+        if (answer.kind === 'collected') return answer.partitions;
+        throw new TableStop(
+          'SUPERSEDED',
+          `workers of topic ${topicId} have been asked by the coordinator of epoch ${answer.epoch}; this one has ${epoch}`,
+        );
+      } catch (error) {
+        signal.throwIfAborted();
+        if (error instanceof TableStop) throw error;
+        onProblem(`files of topic ${topicId} could not be collected`, error);
+        for (const partition of partitions)
+          unreachable.set(partition, error instanceof Error ? error.message : String(error));
+        return [];
+      }
+    });
+    const answers = (await Promise.all(asked)).flat();
+    this.#unreachable = unreachable;
+    return answers;
+  }
+
+  /** Lets workers forget what is in the table. Not waited for: the next `collect` says it too. */
+  #tell(claimed: Claimed, chosen: readonly Committable[]): void {
+    const { directory, topicId, epoch, onProblem } = this.#context;
+    const moved = new Set(chosen.map(({ partition }) => partition));
+    for (const found of directory.locate(topicId)) {
+      if (found.kind === 'unreachable') continue;
+      const partitions = found.partitions
+        .filter((partition) => moved.has(partition))
+        .map((partition) => ({ partition, committed: claimed.ingest.offsets.get(partition) ?? 0 }));
+      if (partitions.length === 0) continue;
+      const told = found.workers.committed({ topicId, epoch, partitions }, this.#state.signal);
+      inBackground(
+        told.catch((error: unknown) => {
+          if (this.#state.shouldRun())
+            onProblem(`workers of topic ${topicId} could not be told of a commit`, error);
+        }),
+      );
+    }
+  }
+
+  /**
+   * Deletes files that lost: ours alone, which we know by name, and only now that a later commit than any that could have
+   * them is applied (tables.md §7, 7). What a crash leaves behind takes room and does no harm.
+   */
+  async #cleanUp(): Promise<void> {
+    const { files, crashPoint, onProblem } = this.#context;
+    const garbage = this.#garbage.splice(0);
+    if (garbage.length === 0) return;
+    crashPoint('coordinator.cleanup.before');
+    try {
+      await files.delete(garbage, this.#state.signal);
+    } catch (error) {
+      this.#state.signal.throwIfAborted();
+      onProblem(`files that table ${this.#name} does not have could not be deleted`, error);
+    }
+    crashPoint('coordinator.cleanup.after');
+  }
+
+  #offsetObjects({ metadata }: LoadedTable): OffsetObjects {
+    const { files } = this.#context;
+    const { signal } = this.#state;
+    return {
+      put: async (bytes) => {
+        for (;;) {
+          const location = `${metadata.location}/metadata/firn-offsets-${files.uniqueName()}.json`;
+          if (await files.create(location, [bytes], signal)) return location;
+        }
+      },
+      get: (location) => files.read(location, signal),
+    };
+  }
+
+  #newId(): string {
+    return this.#context.files.uniqueName();
+  }
+}
+
+const noOffsets: ReadonlyMap<number, number> = new Map();
+
+function unsupportedSchema(topicName: string, error: SchemaError): TableStop {
+  return new TableStop(
+    'UNSUPPORTED_SCHEMA',
+    `no table can be made for topic ${topicName}: ${error.message}; register another version under ${topicName}-value`,
+    error,
+  );
+}
+
+function targetOf({ metadata }: LoadedTable): TableTarget {
+  const schema = metadata.schemas.find(({ schemaId }) => schemaId === metadata.currentSchemaId);
+  invariant(schema !== undefined, `table ${metadata.tableUuid} has its current schema`);
+  return {
+    uuid: metadata.tableUuid,
+    location: metadata.location,
+    schema,
+    specId: metadata.defaultSpecId,
+  };
+}
