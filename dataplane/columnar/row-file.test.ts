@@ -5,7 +5,7 @@ import avsc from 'avsc';
 import { parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { parseFlatAvroRecord } from '../schema/avro/avro-schema.ts';
-import type { StructField, TableSchema } from '../schema/table-type.ts';
+import type { StructField, TableSchema, TableType } from '../schema/table-type.ts';
 import type { EncodedFile } from './data-file.ts';
 import { kafkaStructField } from './kafka-columns.ts';
 import type { Compression } from './parquet/page-compression.ts';
@@ -101,6 +101,48 @@ describe('a row file', () => {
       );
     }
     assert.equal(file.rowCount, 0);
+  });
+
+  it('has nulls in columns that records lack, however deep they are', async () => {
+    let next = 20;
+    const list = (): TableType => ({
+      kind: 'list',
+      elementId: next++,
+      elementRequired: true,
+      element: { kind: 'string' },
+    });
+    const map: TableType = {
+      kind: 'map',
+      keyId: next++,
+      key: { kind: 'string' },
+      valueId: next++,
+      valueRequired: false,
+      value: list(),
+    };
+    const inner = [{ id: next++, name: 'list', required: true, type: list() }];
+    const fields: readonly StructField[] = [
+      ...orderColumns,
+      { id: next++, name: 'list', required: false, type: list() },
+      { id: next++, name: 'map', required: false, type: map },
+      { id: next++, name: 'struct', required: false, type: { kind: 'struct', fields: inner } },
+      { id: next++, name: 'text', required: false, type: { kind: 'string' } },
+    ];
+    const file = new RowFile({
+      schema: { schemaId: 1, struct: { kind: 'struct', fields } },
+      icebergSchemaJson: '{}',
+      partition: 0,
+      rowGroupRows: 2,
+    });
+    const order = { id: 1, customer: 'c', note: null, amount: 1, paid: true };
+    const spans = spansOf(Array.from({ length: 5 }, () => ({ value: avro.toBuffer(order) })));
+    file.appender(writer).append(spans, 0, 5, 0);
+    const rows = await readBack(file.finish());
+    // hyparquet's two ways to say null.
+    const absent = { list: undefined, map: undefined, struct: undefined, text: null };
+    assert.deepEqual(
+      rows.map((row) => ({ ...row })),
+      Array.from({ length: 5 }, () => ({ ...order, id: 1n, ...absent })),
+    );
   });
 
   it('is read by @dsnp/parquetjs too, which has no zstd', async () => {

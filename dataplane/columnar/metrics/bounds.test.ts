@@ -95,7 +95,7 @@ describe('single values in Iceberg’s serialization (appendix D)', () => {
     ['a uuid, whole', { kind: 'uuid' }, 'f7'.repeat(16), 'f7'.repeat(16)],
   ];
   for (const [name, type, plain, lower, upper = lower] of cases) {
-    it(`${name}`, () => {
+    it(name, () => {
       const leaf = leafOf(type);
       const value = Buffer.from(plain, 'hex');
       assert.equal(Buffer.from(lowerBound(leaf, value)).toString('hex'), lower);
