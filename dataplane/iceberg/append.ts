@@ -71,7 +71,10 @@ export async function buildAppend(
   const { metadata, files, expected } = request;
   if (metadata.currentSnapshotId !== expected.main) {
     const now = metadata.currentSnapshotId ?? 'absent';
-    throw new CatalogError('CONFLICT', `branch main is ${now}, expected ${expected.main ?? 'absent'}`);
+    throw new CatalogError(
+      'CONFLICT',
+      `branch main has changed: expected id ${expected.main ?? 'absent'} != ${now}`,
+    );
   }
   const parent = metadata.snapshots.find(({ snapshotId }) => snapshotId === expected.main);
   const writer = new SnapshotWriter(io, runtime, metadata, signal);

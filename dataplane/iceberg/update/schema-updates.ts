@@ -4,7 +4,12 @@ import { highestFieldId, schemaNodes } from '../schema-fields.ts';
 import { lastAdded, refuse } from './metadata-draft.ts';
 import type { MetadataDraft } from './metadata-draft.ts';
 
-/** A schema equal to one that is there keeps that one's id: schema ids do not pile up when a client evolves back. */
+/**
+ * A schema equal to one that is there keeps that one's id: schema ids do not pile up when a client evolves back.
+ *
+ * @param claimedLastColumnId of clients that still send it. It may be too low: Java's sends the highest id that is left when a
+ * column is dropped. Ids that were given are never given again.
+ */
 export function addSchema(
   draft: MetadataDraft,
   schema: TableSchema,
@@ -12,11 +17,6 @@ export function addSchema(
 ): void {
   checkFields(schema);
   const lastColumnId = Math.max(claimedLastColumnId ?? 0, draft.lastColumnId, highestFieldId(schema.struct));
-  if (claimedLastColumnId !== undefined && claimedLastColumnId < draft.lastColumnId) {
-    refuse(
-      `invalid last-column-id ${claimedLastColumnId}: the table has assigned ${draft.lastColumnId} already`,
-    );
-  }
   const columns = columnsOf(schema);
   const equal = [...draft.schemas.values()].find((other) => columnsOf(other) === columns);
   const schemaId = equal?.schemaId ?? Math.max(-1, ...draft.schemas.keys()) + 1;

@@ -333,13 +333,14 @@ function unlessError(result: TableMetadata | CatalogError): TableMetadata {
 }
 
 function shown({ namespace, name }: TableIdentifier): string {
-  return JSON.stringify([...namespace, name].join('.'));
+  return [...namespace, name].join('.');
 }
 
+/** These two in the words of the reference implementation, which people and tools search for. */
 function noSuchTable(table: TableIdentifier): CatalogError {
-  return new CatalogError('NO_SUCH_TABLE', `table ${shown(table)} does not exist`);
+  return new CatalogError('NO_SUCH_TABLE', `Table does not exist: ${shown(table)}`);
 }
 
 function alreadyExists(table: TableIdentifier): CatalogError {
-  return new CatalogError('ALREADY_EXISTS', `table ${shown(table)} exists already`);
+  return new CatalogError('ALREADY_EXISTS', `Table already exists: ${shown(table)}`);
 }

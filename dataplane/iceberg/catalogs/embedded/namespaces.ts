@@ -61,7 +61,7 @@ export class Namespaces {
       isNamespace(held) ||
       (await this.#records.swap(namespaceKey(namespace), held, entry, signal)) === 'lost'
     )
-      throw new CatalogError('ALREADY_EXISTS', `namespace ${shownNamespace(namespace)} exists already`);
+      throw new CatalogError('ALREADY_EXISTS', `Namespace already exists: ${shownNamespace(namespace)}`);
     if (parent.length === 0) return;
     if (await this.confirm(parent, signal)) return;
     await this.#replace(namespace, () => ({ state: 'dropped', namespace }), signal);
@@ -110,7 +110,7 @@ export class Namespaces {
           const inside = child === undefined ? 'tables' : `the namespace ${shownNamespace(child)}`;
           throw new CatalogError(
             'NAMESPACE_NOT_EMPTY',
-            `namespace ${shownNamespace(namespace)} has ${inside}`,
+            `Namespace ${shownNamespace(namespace)} is not empty: it has ${inside}`,
           );
         }
         return { state: 'dropped', namespace };
@@ -190,11 +190,11 @@ export function compare(a: string, b: string): number {
 }
 
 export function shownNamespace(namespace: readonly string[]): string {
-  return JSON.stringify(namespace.join('.'));
+  return namespace.join('.');
 }
 
 export function noSuchNamespace(namespace: readonly string[]): CatalogError {
-  return new CatalogError('NO_SUCH_NAMESPACE', `namespace ${shownNamespace(namespace)} does not exist`);
+  return new CatalogError('NO_SUCH_NAMESPACE', `Namespace does not exist: ${shownNamespace(namespace)}`);
 }
 
 function isNamespace(
