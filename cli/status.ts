@@ -4,26 +4,41 @@ import type { Command, ExitCode } from './command.ts';
 import { clusterOptions, clusterOptionsUsage, print, withCluster } from './cluster/cluster-session.ts';
 import type { ClusterSession } from './cluster/cluster-session.ts';
 import { parseOptions } from './parse-options.ts';
+import { isStuck, tableLines, tablesAt } from './status/tables.ts';
 import { textTable } from './text-table.ts';
+
+const defaultAdmin = 'http://127.0.0.1:9644';
 
 export const statusCommand: Command = {
   name: 'status',
-  summary: 'show how a cluster is: brokers, topics, partitions without a leader',
+  summary: 'show how a cluster is: brokers, topics, partitions without a leader, tables',
   usage: `usage: firn status [options]
 
 ${clusterOptionsUsage}
+  --admin URL                the admin port of a broker, which knows its tables (default: ${defaultAdmin})
 
-Exit code: 0 every partition has a leader, 1 some have none, 2 wrong usage, 3 the cluster could not be reached.`,
+Exit code: 0 every partition has a leader and every table is filled, 1 some have none or a table has stopped, 2 wrong usage,
+3 the cluster could not be reached.`,
 
   async run(args, io) {
-    const { values, positionals } = parseOptions(args, clusterOptions);
+    const { values, positionals } = parseOptions(args, {
+      ...clusterOptions,
+      admin: { type: 'string', default: defaultAdmin },
+    });
     if (positionals.length > 0)
       throw new UsageError(`${JSON.stringify(positionals[0])} is one word too many`);
-    return await withCluster('status', values, io, (session) => status(values.json, session));
+    if (!URL.canParse(values.admin))
+      throw new UsageError(
+        `--admin is ${JSON.stringify(values.admin)} but must be a URL such as ${defaultAdmin}`,
+      );
+    return await withCluster('status', values, io, (session) => status(values, session));
   },
 };
 
-async function status(json: boolean, { client, io }: ClusterSession): Promise<ExitCode> {
+async function status(
+  { json, admin }: { readonly json: boolean; readonly admin: string },
+  { client, io }: ClusterSession,
+): Promise<ExitCode> {
   const { clusterId, brokers, topics } = await client.retrying(() => client.metadata());
   const groups = await listAllGroups(client);
   const partitions = topics.flatMap(({ name, partitions }) =>
@@ -41,13 +56,14 @@ async function status(json: boolean, { client, io }: ClusterSession): Promise<Ex
       zone: rack,
       partitionsLed: led.get(id)?.length ?? 0,
     }));
+  const seen = await tablesAt(admin, io.signal);
   const counts = {
     topics: topics.filter(({ isInternal }) => !isInternal).length,
     internalTopics: topics.filter(({ isInternal }) => isInternal).length,
     partitions: partitions.length,
     groups: groups.length,
   };
-  print(io, json, { clusterId, brokers: rows, ...counts, leaderless }, () =>
+  print(io, json, { clusterId, brokers: rows, ...counts, leaderless, ...seen }, () =>
     [
       `cluster     ${clusterId ?? '-'}\n`,
       `topics      ${counts.topics}, internal: ${counts.internalTopics}\n`,
@@ -58,7 +74,9 @@ async function status(json: boolean, { client, io }: ClusterSession): Promise<Ex
         rows.map(({ id, address, zone, partitionsLed }) => [id, address, zone, partitionsLed]),
       ),
       ...leaderless.map(({ topic, partition }) => `nobody leads ${topic}-${partition}\n`),
+      tableLines(seen),
     ].join(''),
   );
-  return leaderless.length > 0 ? 1 : 0;
+  const isStuckSomewhere = 'tables' in seen && seen.tables.some((table) => isStuck(table));
+  return leaderless.length > 0 || isStuckSomewhere ? 1 : 0;
 }

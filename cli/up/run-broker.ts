@@ -77,6 +77,7 @@ async function serve(
     identity: { id, zone: settings.zone, address: addresses[0] ?? '', podUid: '', version: firnVersion() },
     acceptors,
     options: settings.options,
+    crashPoint: settings.crashPoint,
     onReplaced: replaced.resolve,
   });
   const admin = await AdminServer.listen(settings.admin, broker.adminPages);

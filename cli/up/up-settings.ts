@@ -1,4 +1,5 @@
 import type { BrokerOptions } from '../../dataplane/broker/broker-options.ts';
+import type { CrashPoints } from '../../dataplane/table/crash-points.ts';
 import type { LogLevel } from '../../dataplane/runtime/logger.ts';
 
 /** What `firn up` starts, wherever that was said: in options or in a manifest. */
@@ -14,4 +15,6 @@ export interface UpSettings {
   /** How long handing over may take before the process ends all the same. */
   readonly drainTimeoutMs: number;
   readonly options: BrokerOptions;
+  /** Tests only: called at the steps of tables between which a process may die. */
+  readonly crashPoint?: CrashPoints | undefined;
 }

@@ -20,6 +20,7 @@ import { updateFeatures } from '../protocol/api/update-features.ts';
 import type { BrokerLog } from '../log/broker-log.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { ClusterChanges } from './admin/cluster-changes.ts';
+import type { WhyNoTable } from './admin/config-changes.ts';
 import { TopicCreation } from './admin/topic-creation.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { BrokerSettings } from './config/broker-configs.ts';
@@ -50,11 +51,12 @@ export interface AdminEnvironment {
   readonly view: ClusterView;
   readonly runtime: Runtime;
   readonly settings: BrokerSettings;
+  readonly whyNoTable: WhyNoTable;
 }
 
 /** What is asked about topics, configs and the cluster, and changed in them. */
 export function serveAdminApis(dispatcher: RequestDispatcher, environment: AdminEnvironment): void {
-  const { brokerId, log, view, runtime, settings } = environment;
+  const { brokerId, log, view, runtime, settings, whyNoTable } = environment;
   const { cluster } = log;
   const changes = new ClusterChanges({ cluster, runtime });
   const isServed = (topicId: string, partition: number): boolean =>
@@ -64,13 +66,13 @@ export function serveAdminApis(dispatcher: RequestDispatcher, environment: Admin
   dispatcher.serve(metadata, metadataHandler({ cluster, view, runtime, creation, brokerId }));
   dispatcher.serve(describeCluster, describeClusterHandler({ view, brokerId }));
   dispatcher.serve(describeTopicPartitions, describeTopicPartitionsHandler({ cluster, runtime }));
-  dispatcher.serve(createTopics, createTopicsHandler({ cluster, creation }));
+  dispatcher.serve(createTopics, createTopicsHandler({ cluster, creation, whyNoTable }));
   dispatcher.serve(deleteTopics, deleteTopicsHandler({ view, changes }));
   dispatcher.serve(createPartitions, createPartitionsHandler({ changes }));
 
   dispatcher.serve(describeConfigs, describeConfigsHandler({ cluster, runtime, settings }));
-  dispatcher.serve(alterConfigs, alterConfigsHandler({ changes }));
-  dispatcher.serve(incrementalAlterConfigs, incrementalAlterConfigsHandler({ changes }));
+  dispatcher.serve(alterConfigs, alterConfigsHandler({ changes, whyNoTable }));
+  dispatcher.serve(incrementalAlterConfigs, incrementalAlterConfigsHandler({ changes, whyNoTable }));
   dispatcher.serve(listConfigResources, listConfigResourcesHandler({ view }));
 
   const reassignments = { cluster, runtime, changes };

@@ -22,6 +22,7 @@ import { syncGroup } from '../protocol/api/sync-group.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { ObjectStore } from '../store/object-store.ts';
 import type { BrokerMetrics } from './broker-metrics.ts';
+import type { WhyNoTable } from './admin/config-changes.ts';
 import { serveAdminApis } from './admin-apis.ts';
 import type { BrokerSettings } from './config/broker-configs.ts';
 import type { ClusterView } from './cluster-view.ts';
@@ -48,6 +49,7 @@ export interface ApiEnvironment {
   readonly runtime: Runtime;
   readonly settings: BrokerSettings;
   readonly metrics: BrokerMetrics;
+  readonly whyNoTable: WhyNoTable;
   readonly onProblem: (what: string, error: unknown) => void;
   /** The broker stops. */
   readonly signal: AbortSignal;

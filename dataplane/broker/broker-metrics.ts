@@ -1,6 +1,8 @@
 import type { LogCounters } from '../log/log-context.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { RequestTrace } from './request-dispatcher.ts';
+import { TableMetrics } from './tables/table-metrics.ts';
+import type { TablesRead } from './tables/table-metrics.ts';
 
 /** Kinds of `firn_log_events_total`, and the counters of the log that they are read from. */
 const logEvents = {
@@ -33,9 +35,11 @@ export class BrokerMetrics {
   readonly #metrics: Metrics;
   readonly #byApi = new Map<string, ApiMetrics>();
   readonly #seen = new Map<string, number>();
+  readonly #tables: TableMetrics;
 
   constructor(metrics: Metrics) {
     this.#metrics = metrics;
+    this.#tables = new TableMetrics(metrics);
   }
 
   answered({ api, requestBytes, responseBytes, tookMs }: RequestTrace): void {
@@ -49,7 +53,11 @@ export class BrokerMetrics {
   }
 
   /** The text of a scrape. */
-  async expose(gauges: BrokerGauges): Promise<{ readonly text: string; readonly contentType: string }> {
+  async expose(
+    gauges: BrokerGauges,
+    tables: TablesRead,
+  ): Promise<{ readonly text: string; readonly contentType: string }> {
+    this.#tables.update(tables);
     const metrics = this.#metrics;
     metrics.gauge('firn_connections').set(gauges.connections);
     metrics.gauge('firn_request_memory_bytes').set(gauges.requestMemoryBytes);

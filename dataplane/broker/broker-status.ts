@@ -3,6 +3,8 @@ import type { BrokerLog, LogMemory } from '../log/broker-log.ts';
 import type { LogCounters } from '../log/log-context.ts';
 import type { BrokerState } from '../cluster/cluster-state.ts';
 import type { BrokerGauges } from './broker-metrics.ts';
+import type { TableService } from '../table/table-service.ts';
+import type { TableStatus } from '../table/table-status.ts';
 import type { Connections } from './net/connections.ts';
 
 /** Where a broker process stands. `replaced`: its id belongs to another process, and this one must exit. */
@@ -14,6 +16,7 @@ export interface BrokerParts {
   readonly phase: BrokerPhase;
   readonly log: BrokerLog;
   readonly connections: Connections;
+  readonly tables: Pick<TableService, 'status'>;
   readonly acceptors: readonly { readonly name: string; readonly advertised: string }[];
   /** For people. */
   readonly store: string;
@@ -48,6 +51,8 @@ export interface BrokerStatus {
     readonly requestBytes: number;
   };
   readonly log: Readonly<LogCounters>;
+  /** Of every topic with a table of which this broker serves a partition. */
+  readonly tables: readonly TableStatus[];
 }
 
 export interface ClusterStatus {
@@ -72,6 +77,7 @@ export function brokerStatus({
   connections,
   acceptors,
   store,
+  tables,
 }: BrokerParts): BrokerStatus {
   const groups = log.log?.groups ?? [];
   const arriving = log.log?.arriving ?? { count: 0, failing: 0 };
@@ -93,6 +99,7 @@ export function brokerStatus({
       requestBytes: connections.requestMemoryBytes,
     },
     log: log.context.counters,
+    tables: tables.status,
   };
 }
 

@@ -4,8 +4,8 @@ import type { HttpHandler } from '../runtime/http-exchange.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Runtime } from '../runtime/runtime.ts';
-import { registryHandler } from '../schema/registry/http/registry-handler.ts';
 import type { ObjectStore } from '../store/object-store.ts';
+import type { CrashPoints } from '../table/crash-points.ts';
 import { BrokerMetrics } from './broker-metrics.ts';
 import { brokerGauges, brokerStatus, whyUnhealthy, whyUnready } from './broker-status.ts';
 import type { BrokerPhase, BrokerStatus } from './broker-status.ts';
@@ -21,8 +21,8 @@ import type { Acceptor } from './net/acceptor.ts';
 import { Connections } from './net/connections.ts';
 import { LogRegistry } from './registry/log-registry.ts';
 import { RegistryDirectory, schemasTopic } from './registry/registry-directory.ts';
-import { tableSubjectCheck } from './registry/table-subjects.ts';
 import type { RequestDispatcher } from './request-dispatcher.ts';
+import { BrokerTables } from './tables/broker-tables.ts';
 
 export interface BrokerEnvironment {
   readonly store: ObjectStore;
@@ -33,6 +33,8 @@ export interface BrokerEnvironment {
   /** Where clients come from; listening already, so that their addresses are known. */
   readonly acceptors: readonly Acceptor[];
   readonly options?: BrokerOptions | undefined;
+  /** Tests only: see `dataplane/table/crash-points.ts`. */
+  readonly crashPoint?: CrashPoints | undefined;
   /** This process must exit: its broker id belongs to another process now. */
   readonly onReplaced: (error: LogError) => void;
 }
@@ -58,6 +60,7 @@ export class Broker {
   readonly view: ClusterView;
   readonly groups: GroupCoordinator;
   readonly registry: LogRegistry;
+  readonly tables: BrokerTables;
   readonly #environment: BrokerEnvironment;
   readonly #metrics: BrokerMetrics;
   readonly #stopped = new AbortController();
@@ -80,6 +83,7 @@ export class Broker {
       identity: { ...identity, listeners },
       options: settings.log,
       pollMs: options.pollMs,
+      retentionHold: (topicId, partition) => this.tables.retentionHold(topicId, partition),
       onProblem: (what, error) => {
         logger.warn('the log met a problem and tries again', { what, error });
       },
@@ -108,6 +112,15 @@ export class Broker {
       runtime,
       onProblem,
     });
+    this.tables = new BrokerTables({
+      log: this.log,
+      registry: this.registry,
+      store,
+      runtime,
+      onProblem,
+      crashPoint: environment.crashPoint,
+      signal: this.#stopped.signal,
+    });
     this.#metrics = new BrokerMetrics(environment.metrics);
     this.dispatcher = serveApis({
       brokerId: identity.id,
@@ -118,6 +131,7 @@ export class Broker {
       runtime,
       settings,
       metrics: this.#metrics,
+      whyNoTable: this.tables.whyNoTable,
       onProblem,
       signal: this.#stopped.signal,
     });
@@ -146,7 +160,7 @@ export class Broker {
   /** What the admin port tells of this broker. */
   get adminPages(): AdminPages {
     return {
-      metrics: () => this.#metrics.expose(brokerGauges(this)),
+      metrics: () => this.#metrics.expose(brokerGauges(this), this.tables.service),
       unhealthy: () => whyUnhealthy({ phase: this.#phase, identity: this.#environment.identity }),
       unready: () => whyUnready({ phase: this.#phase, log: this.log, identity: this.#environment.identity }),
       status: () => this.status,
@@ -155,28 +169,28 @@ export class Broker {
 
   /** What the api port serves, by prefix. */
   get apiMounts(): Readonly<Record<string, HttpHandler>> {
-    return {
-      '/registry': registryHandler({
-        registry: this.registry,
-        // Tables are not served here yet: what their columns are, nobody can say.
-        checkRegistration: tableSubjectCheck(
-          () => this.log.cluster.current,
-          () => Promise.resolve(undefined),
-        ),
-      }),
-    };
+    return this.tables.apiMounts;
   }
 
   get status(): BrokerStatus {
     const { identity, acceptors, store } = this.#environment;
-    const { log, connections } = this;
-    return brokerStatus({ identity, acceptors, store: store.name, log, connections, phase: this.#phase });
+    const { log, connections, tables } = this;
+    return brokerStatus({
+      identity,
+      acceptors,
+      store: store.name,
+      log,
+      connections,
+      tables: tables.service,
+      phase: this.#phase,
+    });
   }
 
   /** Registers, and serves. Resolves when clients are being answered. */
   async start(): Promise<void> {
     this.groups.start();
     this.registry.start();
+    this.tables.service.start();
     this.log.cluster.subscribe((state) => {
       this.groups.topicsChanged(topicsViewOf(state));
     });
@@ -202,6 +216,7 @@ export class Broker {
     this.connections.close(reason);
     this.groups.stop();
     this.registry.stop();
+    await this.tables.service.stop();
     await this.log.stop();
   }
 }

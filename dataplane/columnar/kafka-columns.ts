@@ -15,7 +15,8 @@ export const kafkaColumnName = '_kafka';
 
 /**
  * `_kafka struct<partition int, offset long, timestamp timestamptz, key binary, headers list<struct<name string, value binary>>>`.
- * `timestamp` is null for a record without one. The struct is optional, so that rows of other writers may lack it.
+ * `timestamp` is null for a record without one. The struct is optional, so that rows of other writers may lack it; so are all
+ * its plain fields, because hyparquet up to 1.19, which icebird reads by, loses an optional struct with required ones.
  *
  * @param nextId gives field ids, parents before children
  */
@@ -27,8 +28,8 @@ export function kafkaStructField(nextId: () => number): StructField {
   return field(kafkaColumnName, false, () => ({
     kind: 'struct',
     fields: [
-      field('partition', true, () => ({ kind: 'int' })),
-      field('offset', true, () => ({ kind: 'long' })),
+      field('partition', false, () => ({ kind: 'int' })),
+      field('offset', false, () => ({ kind: 'long' })),
       field('timestamp', false, () => ({ kind: 'timestamptz' })),
       field('key', false, () => ({ kind: 'binary' })),
       field('headers', true, () => ({

@@ -11,6 +11,9 @@ export interface FirnProcess {
   readonly bootstrap: string;
   readonly host: string;
   readonly port: number;
+  readonly adminUrl: string;
+  readonly registryUrl: string;
+  readonly catalogUrl: string;
   readonly process: LeashedProcess;
   /** What it has printed so far. */
   output(): Promise<string>;
@@ -21,18 +24,20 @@ export async function startFirn(
   url: string,
   options: {
     readonly logFile: string;
+    /** Default: `firn up`, with the URL and free ports; of another one these are all arguments. */
+    readonly program?: string;
     readonly args?: readonly string[];
     readonly env?: Readonly<Record<string, string>>;
   },
 ): Promise<FirnProcess> {
-  const { logFile, args = [], env } = options;
+  const { logFile, program, args = [], env } = options;
   const ports = ['--port', '--admin-port', '--api-port'].flatMap((port) =>
     args.includes(port) ? [] : [port, '0'],
   );
   const before = (await readFile(logFile, 'utf8').catch(() => '')).length;
   const child = await startLeashed({
     command: process.execPath,
-    args: [firn, 'up', url, ...ports, ...args],
+    args: program === undefined ? [firn, 'up', url, ...ports, ...args] : [program, ...args],
     env,
     logFile,
   });
@@ -40,8 +45,18 @@ export async function startFirn(
   for (;;) {
     const text = await output();
     const [, host, portText] = /bootstrap\s+(\S+):(\d+)/.exec(text) ?? [];
-    if (host !== undefined) {
-      return { bootstrap: `${host}:${portText}`, host, port: Number(portText), process: child, output };
+    const url = (label: string): string => new RegExp(`${label}\\s+(http\\S+)\\s`).exec(text)?.[1] ?? '';
+    if (host !== undefined && url('catalog') !== '') {
+      return {
+        bootstrap: `${host}:${portText}`,
+        host,
+        port: Number(portText),
+        adminUrl: url('admin'),
+        registryUrl: url('registry'),
+        catalogUrl: url('catalog'),
+        process: child,
+        output,
+      };
     }
     if (child.hasExited) throw new Error(`firn up ended with ${await child.exited}: ${text}`);
     await new Promise((resolve) => setTimeout(resolve, 20));

@@ -11,7 +11,7 @@ import type { ServedCatalog } from './catalog-fixture.ts';
  */
 export async function readWithIcebird(
   t: TestContext,
-  { url, store }: ServedCatalog,
+  { url, store }: Pick<ServedCatalog, 'url' | 'store'>,
   path: string,
 ): Promise<readonly Readonly<Record<string, unknown>>[]> {
   const loaded = (await (await fetch(`${url}${path}`)).json()) as { metadata: TableMetadata };

@@ -30,7 +30,12 @@ export interface ResourceChange {
   readonly change: ConfigChanger;
   /** Names of the configs that get a value. */
   readonly sets: readonly string[];
+  /** Whether they make a topic a table. */
+  readonly makesTable: boolean;
 }
+
+/** Says why a topic cannot be a table; `undefined`: it can, as far as is known. */
+export type WhyNoTable = (topic: string) => Promise<string | undefined>;
 
 /** As requests name what they change, and responses what was changed. */
 export interface NamedResource {
@@ -50,14 +55,22 @@ export async function alterResources<Resource extends NamedResource>(
   resources: readonly Resource[],
   parse: (resource: Resource) => ResourceChange | ToldError,
   validateOnly: boolean,
+  whyNoTable: WhyNoTable,
 ): Promise<(NamedResource & { readonly errorCode: number; readonly errorMessage: string | null })[]> {
   const twice = repeated(resources.map((resource) => keyOf(resource)));
-  const parsed = resources.map((resource) => {
-    if (twice.has(keyOf(resource)))
-      return told('INVALID_REQUEST', `the request names ${resource.resourceName} more than once`);
-    const change = parse(resource);
-    return 'change' in change ? accepted(resource, change) : change;
-  });
+  const parsed = await Promise.all(
+    resources.map(async (resource) => {
+      if (twice.has(keyOf(resource)))
+        return told('INVALID_REQUEST', `the request names ${resource.resourceName} more than once`);
+      const change = parse(resource);
+      if (!('change' in change)) return change;
+      const made = accepted(resource, change);
+      if (made === undefined || !('topic' in made) || made.topic === undefined || !change.makesTable)
+        return made;
+      const why = await whyNoTable(made.topic);
+      return why === undefined ? made : told('INVALID_CONFIG', why);
+    }),
+  );
   const made = parsed.filter((change) => change !== undefined && 'change' in change);
   const outcomes = await changes.each(made, changedState, { timeoutMs, validateOnly });
   const failures = new Map(made.map((change, index) => [change, outcomes[index]]));

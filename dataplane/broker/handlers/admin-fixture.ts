@@ -10,6 +10,7 @@ import { VirtualTime } from '../../runtime/virtual-time.ts';
 import { localLatencies } from '../../store/simulated/latency.ts';
 import { SimulatedStore } from '../../store/simulated/simulated-store.ts';
 import { ClusterChanges } from '../admin/cluster-changes.ts';
+import type { WhyNoTable } from '../admin/config-changes.ts';
 import { TopicCreation } from '../admin/topic-creation.ts';
 import type { BrokerSettings } from '../config/broker-configs.ts';
 import { defaultGroupOptions } from '../groups/options.ts';
@@ -30,6 +31,8 @@ export interface AdminBroker {
   readonly changes: ClusterChanges;
   readonly creation: TopicCreation;
   readonly settings: BrokerSettings;
+  /** Default: every topic can be a table. */
+  whyNoTable: WhyNoTable;
   /** Whether the broker's log has brought its groups into service. Default: it has. */
   isServed: (topicId: string, partition: number) => boolean;
 }
@@ -88,6 +91,7 @@ export function adminWorld(seed = 1): AdminWorld {
           offsetsTopicPartitions: 50,
         },
         isServed: () => true,
+        whyNoTable: () => Promise.resolve(undefined),
       };
       return broker;
     },

@@ -2,21 +2,24 @@ import { replacingConfigs } from '../../cluster/config/config-operations.ts';
 import type { AlterConfigsRequest, alterConfigs } from '../../protocol/api/alter-configs.ts';
 import type { ClusterChanges } from '../admin/cluster-changes.ts';
 import { alterResources } from '../admin/config-changes.ts';
-import type { ResourceChange } from '../admin/config-changes.ts';
+import type { ResourceChange, WhyNoTable } from '../admin/config-changes.ts';
 import { told } from '../admin/refusal-codes.ts';
 import { repeated } from '../admin/repeated.ts';
 import type { Handler } from '../handler.ts';
 import type { ToldError } from '../log-error-codes.ts';
+import { wantsTable } from '../tables/table-gate.ts';
 
 /** AlterConfigs: the older way, in which every config goes that the request does not name. */
 export function alterConfigsHandler({
   changes,
+  whyNoTable,
 }: {
   readonly changes: ClusterChanges;
+  readonly whyNoTable: WhyNoTable;
 }): Handler<typeof alterConfigs> {
   return async ({ resources, validateOnly }) => ({
     throttleTimeMs: 0,
-    responses: await alterResources(changes, resources, parse, validateOnly),
+    responses: await alterResources(changes, resources, parse, validateOnly, whyNoTable),
   });
 }
 
@@ -35,5 +38,6 @@ function parse({
   return {
     change: (scope, present) => replacingConfigs(scope, Object.fromEntries(given), present),
     sets: given.map(([name]) => name),
+    makesTable: wantsTable(Object.fromEntries(given)),
   };
 }

@@ -26,18 +26,26 @@ type Operation = readonly [name: string, operation: number, value?: string | nul
 type Resource = readonly [type: number, name: string];
 
 async function alter(
-  { changes }: AdminBroker,
+  { changes, whyNoTable }: AdminBroker,
   resources: readonly (readonly [...Resource, readonly Operation[]])[],
   validateOnly = false,
 ): Promise<string[]> {
-  const answer = await call(incrementalAlterConfigs, incrementalAlterConfigsHandler({ changes }), {
-    resources: resources.map(([resourceType, resourceName, operations]) => ({
-      resourceType,
-      resourceName,
-      configs: operations.map(([name, configOperation, value = null]) => ({ name, configOperation, value })),
-    })),
-    validateOnly,
-  });
+  const answer = await call(
+    incrementalAlterConfigs,
+    incrementalAlterConfigsHandler({ changes, whyNoTable }),
+    {
+      resources: resources.map(([resourceType, resourceName, operations]) => ({
+        resourceType,
+        resourceName,
+        configs: operations.map(([name, configOperation, value = null]) => ({
+          name,
+          configOperation,
+          value,
+        })),
+      })),
+      validateOnly,
+    },
+  );
   return answer.responses.map((response) => shownError(response));
 }
 
@@ -184,8 +192,8 @@ test('the older way sets exactly what it names', async () => {
       createTopic(state, topicOf('a', 1, { configs: { 'flush.ms': '9', 'retention.ms': '5' } })),
     );
     await alter(one, [[broker, '', [['firn.placement.by', set, 'operator']]]]);
-    const { changes } = one;
-    const answer = await call(alterConfigs, alterConfigsHandler({ changes }), {
+    const { changes, whyNoTable } = one;
+    const answer = await call(alterConfigs, alterConfigsHandler({ changes, whyNoTable }), {
       resources: [
         { resourceType: topic, resourceName: 'a', configs: [{ name: 'retention.ms', value: '6' }] },
         { resourceType: broker, resourceName: '', configs: [{ name: 'num.partitions', value: '3' }] },
@@ -309,5 +317,27 @@ test('resources with configs are listed by type', async () => {
     assert.deepEqual(await listed([group, clientMetrics]), []);
     assert.equal(await listed([3]), 'UNSUPPORTED_VERSION');
     assert.deepEqual(await listed([], 0), []);
+  });
+});
+
+test('a topic that cannot be a table is not made one: by either request, under either name', async () => {
+  const { time, join } = adminWorld();
+  await time.drive(async () => {
+    const one = await join(1);
+    await changed(one, (state) => createTopic(state, topicOf('a', 1)));
+    one.whyNoTable = (name) => Promise.resolve(`${name} has no flat schema`);
+    const enable = (name: string, value: string) => alter(one, [[topic, 'a', [[name, set, value]]]]);
+    for (const name of ['table.topic.enable', 'automq.table.topic.enable'])
+      assert.deepEqual(await enable(name, 'True'), ['INVALID_CONFIG: a has no flat schema']);
+    assert.deepEqual(await enable('table.topic.enable', 'false'), ['NONE']);
+    const configs = [{ name: 'table.topic.enable', value: 'true' }];
+    const answer = await call(alterConfigs, alterConfigsHandler(one), {
+      resources: [{ resourceType: topic, resourceName: 'a', configs }],
+      validateOnly: false,
+    });
+    assert.equal(answer.responses[0]?.errorMessage, 'a has no flat schema');
+    one.whyNoTable = () => Promise.resolve(undefined);
+    assert.deepEqual(await enable('automq.table.topic.enable', 'true'), ['NONE']);
+    assert.equal(one.cluster.current?.topics.get('a')?.configs['table.topic.enable'], 'true');
   });
 });

@@ -12,6 +12,8 @@ import type { RequestedTopic } from '../admin/requested-topic.ts';
 import type { TopicCreation } from '../admin/topic-creation.ts';
 import { describedTopicConfigs } from '../config/described-config.ts';
 import type { Handler } from '../handler.ts';
+import type { WhyNoTable } from '../admin/config-changes.ts';
+import { wantsTable } from '../tables/table-gate.ts';
 import type { ToldError } from '../log-error-codes.ts';
 
 type TopicResponse = ResponseInput<typeof createTopics>['topics'][number];
@@ -20,17 +22,27 @@ type TopicRequest = CreateTopicsRequest['topics'][number];
 interface Dependencies {
   readonly cluster: ClusterClient;
   readonly creation: TopicCreation;
+  readonly whyNoTable: WhyNoTable;
 }
 
 /** CreateTopics. Manual assignments name the owner of each partition first; see {@link RequestedTopic}. */
-export function createTopicsHandler({ cluster, creation }: Dependencies): Handler<typeof createTopics> {
+export function createTopicsHandler({
+  cluster,
+  creation,
+  whyNoTable,
+}: Dependencies): Handler<typeof createTopics> {
   return async ({ topics, timeoutMs, validateOnly }) => {
     const names = topics.map(({ name }) => name);
     const twice = repeated(names);
-    const parsed = topics.map((topic) =>
-      twice.has(topic.name)
-        ? told('INVALID_REQUEST', `the request names topic ${topic.name} more than once`)
-        : parseTopic(topic, creation.mintTopicId()),
+    const parsed = await Promise.all(
+      topics.map(async (topic) => {
+        if (twice.has(topic.name))
+          return told('INVALID_REQUEST', `the request names topic ${topic.name} more than once`);
+        const requested = parseTopic(topic, creation.mintTopicId());
+        if (!('topicId' in requested) || !wantsTable(requested.configs)) return requested;
+        const why = await whyNoTable(topic.name);
+        return why === undefined ? requested : told('INVALID_CONFIG', why);
+      }),
     );
     const requested = parsed.filter((topic) => 'topicId' in topic);
     const outcomes = await creation.create(requested, { timeoutMs, validateOnly });

@@ -6,11 +6,12 @@ import type {
 } from '../../protocol/api/incremental-alter-configs.ts';
 import type { ClusterChanges } from '../admin/cluster-changes.ts';
 import { alterResources } from '../admin/config-changes.ts';
-import type { ResourceChange } from '../admin/config-changes.ts';
+import type { ResourceChange, WhyNoTable } from '../admin/config-changes.ts';
 import { told } from '../admin/refusal-codes.ts';
 import { repeated } from '../admin/repeated.ts';
 import type { Handler } from '../handler.ts';
 import type { ToldError } from '../log-error-codes.ts';
+import { wantsTable } from '../tables/table-gate.ts';
 
 /** Kafka's numbers of the operations (`AlterConfigOp.OpType`). */
 const operationKinds = ['set', 'delete', 'append', 'subtract'] as const;
@@ -18,12 +19,14 @@ const operationKinds = ['set', 'delete', 'append', 'subtract'] as const;
 /** IncrementalAlterConfigs (KIP-339), of topics and of the cluster. */
 export function incrementalAlterConfigsHandler({
   changes,
+  whyNoTable,
 }: {
   readonly changes: ClusterChanges;
+  readonly whyNoTable: WhyNoTable;
 }): Handler<typeof incrementalAlterConfigs> {
   return async ({ resources, validateOnly }) => ({
     throttleTimeMs: 0,
-    responses: await alterResources(changes, resources, parse, validateOnly),
+    responses: await alterResources(changes, resources, parse, validateOnly, whyNoTable),
   });
 }
 
@@ -46,5 +49,10 @@ function parse({
   return {
     change: (scope, present, cluster) => configChangeOf(scope, operations, present, cluster),
     sets: operations.filter(({ kind }) => kind !== 'delete').map(({ name }) => name),
+    makesTable: wantsTable(
+      Object.fromEntries(
+        operations.map((operation) => [operation.name, operation.kind === 'set' ? operation.value : '']),
+      ),
+    ),
   };
 }

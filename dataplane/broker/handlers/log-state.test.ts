@@ -100,10 +100,18 @@ test('a topic that has been created is served by the broker that was asked', asy
   const changes = new ClusterChanges({ cluster: log.cluster, runtime });
   const creation = new TopicCreation({ cluster: log.cluster, changes, runtime, brokerId: 1, isServed });
   const answer = await cluster.time.drive(() =>
-    call(createTopics, createTopicsHandler({ cluster: log.cluster, creation }), {
-      topics: [{ name: 'orders', numPartitions: 100, replicationFactor: 1, assignments: [], configs: [] }],
-      timeoutMs: 5_000,
-    }),
+    call(
+      createTopics,
+      createTopicsHandler({
+        cluster: log.cluster,
+        creation,
+        whyNoTable: () => Promise.resolve(undefined),
+      }),
+      {
+        topics: [{ name: 'orders', numPartitions: 100, replicationFactor: 1, assignments: [], configs: [] }],
+        timeoutMs: 5_000,
+      },
+    ),
   );
   const [topic] = answer.topics;
   assert.equal(topic?.errorCode, 0);

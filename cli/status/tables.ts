@@ -1,0 +1,80 @@
+import type { BrokerStatus } from '../../dataplane/broker/broker-status.ts';
+import type { TablePartitionStatus, TableStatus } from '../../dataplane/table/table-status.ts';
+import { textTable } from '../text-table.ts';
+
+/** The tables that one admin port tells of; a sentence when it tells nothing. */
+export type TablesSeen = { readonly tables: readonly TableStatus[] } | { readonly problem: string };
+
+/** Asks the admin port of one broker, which is not asked for through Kafka's protocol: it has no request for tables. */
+export async function tablesAt(admin: string, signal: AbortSignal): Promise<TablesSeen> {
+  const url = new URL('/status', admin);
+  try {
+    const answer = await fetch(url, { signal });
+    if (!answer.ok) return { problem: `${url.href} answers ${answer.status}` };
+    const { tables } = (await answer.json()) as Partial<BrokerStatus>;
+    return tables === undefined ? { problem: `${url.href} is no admin port of Firn` } : { tables };
+  } catch (error) {
+    if (signal.aborted) throw error;
+    const cause = error instanceof Error ? (error.cause ?? error) : error;
+    return {
+      problem: `${url.href} does not answer (${cause instanceof Error ? cause.message : String(cause)})`,
+    };
+  }
+}
+
+/** Whether somebody should look at a table: it is not filled, or not from all partitions. */
+export function isStuck({ coordinator, partitions }: TableStatus): boolean {
+  return (
+    coordinator?.phase === 'stopped' ||
+    partitions.some(({ state }) => state === 'stopped' || state === 'unreachable')
+  );
+}
+
+/** For people. */
+export function tableLines(seen: TablesSeen): string {
+  if ('problem' in seen)
+    return `\ntables are not shown: ${seen.problem}; --admin names the admin port of a broker\n`;
+  if (seen.tables.length === 0) return '';
+  const rows = seen.tables.map((table) => {
+    const { topic, coordinator, partitions } = table;
+    const committed = sum(partitions, ({ committed }) => committed);
+    const lag = sum(partitions, ({ lagRecords }) => lagRecords);
+    const freshnessMs = Math.max(0, ...partitions.map(({ freshnessMs }) => freshnessMs ?? 0));
+    return [
+      topic,
+      table.table,
+      coordinator?.phase ?? 'elsewhere',
+      committed,
+      lag,
+      `${(freshnessMs / 1000).toFixed(1)} s`,
+    ];
+  });
+  return [
+    '\n',
+    textTable(['TOPIC', 'TABLE', 'STATE', 'COMMITTED', 'WAITING', 'FRESHNESS'], rows),
+    ...seen.tables.flatMap((table) => [
+      ...(table.coordinator?.lastError === undefined
+        ? []
+        : [`table ${table.table}: ${table.coordinator.lastError.message}\n`]),
+      ...table.partitions.flatMap((partition) => troubleOf(table, partition)),
+    ]),
+  ].join('');
+}
+
+function troubleOf(
+  { topic }: TableStatus,
+  { partition, problem, unreachable }: TablePartitionStatus,
+): string[] {
+  if (problem !== undefined)
+    return [
+      `${topic}-${partition} stopped at offset ${problem.offset}: ${problem.code}: ${problem.reason}\n`,
+    ];
+  return unreachable === undefined ? [] : [`${topic}-${partition} waits: ${unreachable}\n`];
+}
+
+function sum(
+  partitions: readonly TablePartitionStatus[],
+  of: (partition: TablePartitionStatus) => number | undefined,
+): number {
+  return partitions.reduce((total, partition) => total + (of(partition) ?? 0), 0);
+}

@@ -1,0 +1,79 @@
+import { EmbeddedCatalog } from '../../iceberg/catalogs/embedded/embedded-catalog.ts';
+import { createRestCatalogHandler } from '../../iceberg/rest/rest-catalog-handler.ts';
+import type { BrokerLog } from '../../log/broker-log.ts';
+import type { HttpHandler } from '../../runtime/http-exchange.ts';
+import type { Runtime } from '../../runtime/runtime.ts';
+import { registryHandler } from '../../schema/registry/http/registry-handler.ts';
+import type { Registry } from '../../schema/registry/registry.ts';
+import { RegistrySchemaLookup } from '../../schema/registry/schema-lookup.ts';
+import type { ObjectStore } from '../../store/object-store.ts';
+import { CrashPointStore } from '../../table/crash-point-store.ts';
+import type { CrashPoints } from '../../table/crash-points.ts';
+import { TableService } from '../../table/table-service.ts';
+import { tableSubjectCheck } from '../registry/table-subjects.ts';
+import { TableGate } from './table-gate.ts';
+import { tableSettingsOf } from './table-settings-of.ts';
+
+/** What makes topics tables in one broker: the embedded catalog, the workers and coordinators, and what is refused early. */
+export class BrokerTables {
+  readonly service: TableService;
+  readonly #log: BrokerLog;
+  readonly #store: ObjectStore;
+  readonly #catalog: EmbeddedCatalog;
+  readonly #registry: Registry;
+  readonly #gate: TableGate;
+  readonly #signal: AbortSignal;
+
+  constructor(parts: {
+    readonly log: BrokerLog;
+    readonly registry: Registry;
+    readonly store: ObjectStore;
+    readonly runtime: Runtime;
+    readonly onProblem: (what: string, error: unknown) => void;
+    readonly crashPoint?: CrashPoints | undefined;
+    /** Aborts when the broker stops. */
+    readonly signal: AbortSignal;
+  }) {
+    const { log, registry, store, runtime, onProblem, crashPoint, signal } = parts;
+    this.#log = log;
+    this.#store = store;
+    this.#registry = registry;
+    this.#signal = signal;
+    const catalogStore = crashPoint === undefined ? store : new CrashPointStore(store, crashPoint);
+    this.#catalog = new EmbeddedCatalog(catalogStore, runtime);
+    const schemas = new RegistrySchemaLookup(registry);
+    this.#gate = new TableGate({ cluster: log.cluster, schemas, catalog: this.#catalog });
+    this.service = new TableService({
+      log,
+      store,
+      runtime,
+      catalog: this.#catalog,
+      schemas,
+      settings: tableSettingsOf,
+      crashPoint,
+      onProblem,
+    });
+  }
+
+  /** Says why a topic cannot be a table; `undefined`: it can, as far as is known. */
+  readonly whyNoTable = (topic: string): Promise<string | undefined> =>
+    this.#gate.whyNoTable(topic, this.#signal);
+
+  /** From which offset on retention deletes nothing: what the table has not got yet. */
+  readonly retentionHold = (topicId: string, partition: number): number =>
+    this.service.committedFloor(topicId, partition) ?? 0;
+
+  /** What the api port serves, by prefix. */
+  get apiMounts(): Readonly<Record<string, HttpHandler>> {
+    return {
+      '/registry': registryHandler({
+        registry: this.#registry,
+        checkRegistration: tableSubjectCheck(
+          () => this.#log.cluster.current,
+          (topic, signal) => this.#gate.columnsOf(topic, signal),
+        ),
+      }),
+      '/catalog': createRestCatalogHandler({ catalog: this.#catalog, s3Access: this.#store.s3Access }),
+    };
+  }
+}
