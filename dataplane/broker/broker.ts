@@ -118,6 +118,7 @@ export class Broker {
       store,
       runtime,
       onProblem,
+      version: identity.version,
       crashPoint: environment.crashPoint,
       signal: this.#stopped.signal,
     });

@@ -20,9 +20,9 @@ const asyncBytes = 16 * 1024;
 const maxRowGroupBytes = 64 * 1024 * 1024;
 
 /** Data files that are made in this thread. Workers pause between batches, so that others get on. */
-export const rowFileWriters: DataFileWriters = {
-  open: (request) => new OpenRowFile(request),
-};
+export function rowFileWriters(firnVersion?: string): DataFileWriters {
+  return { open: (request) => new OpenRowFile(request, firnVersion) };
+}
 
 class OpenRowFile implements OpenDataFile {
   readonly schemaId: number;
@@ -31,9 +31,14 @@ class OpenRowFile implements OpenDataFile {
   readonly #spans = new BatchSpans();
   #sourceBytes = 0;
 
-  constructor({ schema, partition }: OpenDataFileRequest) {
+  constructor({ schema, partition }: OpenDataFileRequest, firnVersion: string | undefined) {
     this.schemaId = schema.schemaId;
-    this.#file = new RowFile({ schema, icebergSchemaJson: printJson(schemaJson(schema)), partition });
+    this.#file = new RowFile({
+      schema,
+      icebergSchemaJson: printJson(schemaJson(schema)),
+      partition,
+      firnVersion,
+    });
   }
 
   get rowCount(): number {

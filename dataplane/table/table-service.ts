@@ -99,7 +99,7 @@ export class TableService {
   constructor(environment: TableServiceEnvironment) {
     this.#environment = environment;
     const { log, store, runtime, schemas, onProblem } = environment;
-    const { writers = rowFileWriters, crashPoint = noCrashPoints } = environment;
+    const { writers = rowFileWriters(), crashPoint = noCrashPoints } = environment;
     const { openFileBytes = 256 * 1024 * 1024, ...options } = environment.options ?? {};
     this.#files = new TableFiles(store, runtime);
     this.#build = snapshotBuilder(store, runtime);

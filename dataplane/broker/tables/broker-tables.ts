@@ -9,6 +9,7 @@ import { RegistrySchemaLookup } from '../../schema/registry/schema-lookup.ts';
 import type { ObjectStore } from '../../store/object-store.ts';
 import { CrashPointStore } from '../../table/crash-point-store.ts';
 import type { CrashPoints } from '../../table/crash-points.ts';
+import { rowFileWriters } from '../../table/row-file-writers.ts';
 import { TableService } from '../../table/table-service.ts';
 import { tableSubjectCheck } from '../registry/table-subjects.ts';
 import { TableGate } from './table-gate.ts';
@@ -29,12 +30,14 @@ export class BrokerTables {
     readonly registry: Registry;
     readonly store: ObjectStore;
     readonly runtime: Runtime;
+    /** Of this program: data files say who wrote them. */
+    readonly version: string;
     readonly onProblem: (what: string, error: unknown) => void;
     readonly crashPoint?: CrashPoints | undefined;
     /** Aborts when the broker stops. */
     readonly signal: AbortSignal;
   }) {
-    const { log, registry, store, runtime, onProblem, crashPoint, signal } = parts;
+    const { log, registry, store, runtime, version, onProblem, crashPoint, signal } = parts;
     this.#log = log;
     this.#store = store;
     this.#registry = registry;
@@ -50,6 +53,7 @@ export class BrokerTables {
       catalog: this.#catalog,
       schemas,
       settings: tableSettingsOf,
+      writers: rowFileWriters(version),
       crashPoint,
       onProblem,
     });
