@@ -9,14 +9,21 @@ import { ingestTag } from '../iceberg/append.ts';
 import { planCommit } from './commit-plan.ts';
 import type { CoordinatorContext } from './coordinator-context.ts';
 import { TableStop, invariant } from './errors.ts';
-import type { IngestSource, IngestState, OffsetObjects, Summary } from './ingest-state.ts';
-import { claimSummary, decodeIngestState, encodeIngestState, unknownKeys } from './ingest-state.ts';
+import type { IngestSource, IngestState, Summary } from './ingest-state.ts';
+import {
+  claimSummary,
+  decodeIngestState,
+  encodeIngestState,
+  summaryKeys,
+  unknownKeys,
+} from './ingest-state.ts';
+import { OffsetVectors } from './offset-vectors.ts';
 import { tableColumns } from './table-columns.ts';
 import { commitSnapshot } from './table-commit.ts';
 import type { CommitContext } from './table-commit.ts';
 import { openTable } from './table-opening.ts';
 import type { TableSettings } from './table-settings.ts';
-import { tagSnapshot } from './table-verdict.ts';
+import { tagMoved, tagSnapshot } from './table-verdict.ts';
 import type { Committable, CollectRequest, PartitionAnswer, TableTarget } from './table-workers.ts';
 import { WakeUp } from './wake-up.ts';
 
@@ -51,6 +58,8 @@ interface Claimed {
   readonly ingest: IngestState;
   /** Keys of newer releases, repeated by every commit. */
   readonly others: Summary;
+  /** Key of the object with its offsets, if they lie in one; and of the one before it. */
+  readonly vectors: readonly string[];
 }
 
 /** How long a `collect` waits for files that are being finished, at most. */
@@ -80,6 +89,7 @@ export class Coordinator implements Service {
   readonly #state: RunningState;
   readonly #wake = new WakeUp();
   readonly #commits: CommitContext;
+  readonly #vectors: OffsetVectors;
   readonly #newestMs = new Map<number, number>();
   #settings: TableSettings;
   #phase: CoordinatorPhase = 'opening';
@@ -91,6 +101,7 @@ export class Coordinator implements Service {
   #garbage: string[] = [];
   /** A file is full, or something was registered. */
   #isDue = false;
+  #intervalStartMs: number;
   #ran: Promise<void> = Promise.resolve();
 
   constructor(context: CoordinatorContext) {
@@ -102,6 +113,8 @@ export class Coordinator implements Service {
     this.#identifier = { namespace: settings.namespace, name: settings.tableName };
     this.#name = [...settings.namespace, settings.tableName].join('.');
     this.#state = new RunningState(runtime);
+    this.#intervalStartMs = runtime.monotonicMs();
+    this.#vectors = new OffsetVectors(context.store, runtime, topicId, this.#state.signal);
     this.#commits = {
       catalog: context.catalog,
       identifier: this.#identifier,
@@ -168,7 +181,10 @@ export class Coordinator implements Service {
           // Whoever superseded it leads; nothing it could do would be applied.
           if (error.code === 'SUPERSEDED') break;
           const retryMs = Math.max(stoppedRetryMs, this.#settings.commitIntervalMs);
-          await this.#wake.wait(undefined, retryMs, this.#context.runtime);
+          // A schema that is registered may help; for all else somebody has to do something to the table.
+          if (error.code === 'UNSUPPORTED_SCHEMA')
+            await this.#wake.wait(undefined, retryMs, this.#context.runtime);
+          else await this.#state.sleep(retryMs);
         } else {
           this.#phase = 'opening';
           await this.#state.backoff();
@@ -207,9 +223,9 @@ export class Coordinator implements Service {
     await this.#collect(claimed, false);
     let current = claimed;
     while (this.#state.shouldRun()) {
-      await this.#pause();
+      const isOver = await this.#pause();
       if (!this.#state.shouldRun()) return;
-      const next = await this.#commitOnce(current);
+      const next = await this.#commitOnce(current, isOver);
       if (next === undefined) continue;
       current = next;
       this.#claimed = next;
@@ -217,16 +233,21 @@ export class Coordinator implements Service {
     }
   }
 
-  /** Until the interval is over, or something is due. */
-  async #pause(): Promise<void> {
+  /** Until the interval is over (true), or something is due. */
+  async #pause(): Promise<boolean> {
     const { runtime } = this.#context;
-    const startMs = runtime.monotonicMs();
     for (;;) {
-      const leftMs = startMs + this.#settings.commitIntervalMs - runtime.monotonicMs();
-      if (this.#isDue || leftMs <= 0 || !this.#state.shouldRun()) break;
+      const leftMs = this.#intervalStartMs + this.#settings.commitIntervalMs - runtime.monotonicMs();
+      if (leftMs <= 0) {
+        this.#intervalStartMs = runtime.monotonicMs();
+        this.#isDue = false;
+        return true;
+      }
+      if (this.#isDue || !this.#state.shouldRun()) break;
       await this.#wake.wait(undefined, leftMs, runtime);
     }
     this.#isDue = false;
+    return false;
   }
 
   /** Waits for a schema to make columns of: the subject's latest one, or that of the first record. */
@@ -271,7 +292,7 @@ export class Coordinator implements Service {
       );
     const tag = metadata.refs[ingestTag]?.snapshotId;
     const before = tag === undefined ? undefined : tagSnapshot(metadata, tag, this.#name).summary;
-    const objects = this.#offsetObjects(opened);
+    const objects = this.#vectors;
     const ingest: IngestState =
       before === undefined
         ? { epoch, commitSeq: 0, commitId: this.#newId(), source: this.#source, offsets: noOffsets }
@@ -285,7 +306,7 @@ export class Coordinator implements Service {
     crashPoint('coordinator.claim.after');
     counters.claims += 1;
     this.#garbage.push(...result.garbage);
-    return { table: result.table, ingest, others: unknownKeys(summary) };
+    return { table: result.table, ingest, others: unknownKeys(summary), vectors: vectorsIn(summary) };
   }
 
   #refuseOlder(before: Summary): void {
@@ -297,10 +318,10 @@ export class Coordinator implements Service {
     );
   }
 
-  /** Collects what is finished and commits it; `undefined`: there was nothing. */
-  async #commitOnce(current: Claimed): Promise<Claimed | undefined> {
+  /** Collects what is finished, or can be, and commits it; `undefined`: there was nothing. */
+  async #commitOnce(current: Claimed, finish: boolean): Promise<Claimed | undefined> {
     const { crashPoint, runtime, counters } = this.#context;
-    const committables = await this.#collect(current, true);
+    const committables = await this.#collect(current, finish);
     crashPoint('coordinator.collected');
     const { chosen, lost, offsets } = planCommit(current.ingest.offsets, committables);
     this.#garbage.push(...lost.flatMap(({ file }) => file?.path ?? []));
@@ -311,20 +332,14 @@ export class Coordinator implements Service {
       commitId: this.#newId(),
       offsets,
     };
-    const encoded = await encodeIngestState(ingest, this.#offsetObjects(current.table));
+    const encoded = await encodeIngestState(ingest, this.#vectors);
     crashPoint('coordinator.offsets.put');
     const files = chosen.flatMap(({ file }) => (file === undefined ? [] : [file]));
     const result = await commitSnapshot(this.#commits, current.table, files, {
       ...current.others,
       ...encoded,
     });
-    if (result.kind === 'moved') {
-      throw new TableStop(
-        'TAG_MOVED',
-        `tag ${ingestTag} of table ${this.#name} was moved by somebody who is no coordinator of this topic; set it back to ` +
-          'the newest snapshot whose summary has firn.offsets',
-      );
-    }
+    if (result.kind === 'moved') throw tagMoved(this.#name);
     counters.commits += 1;
     this.#state.resetBackoff();
     this.#lastCommitMs = runtime.wallMs();
@@ -332,11 +347,12 @@ export class Coordinator implements Service {
       if (file !== undefined && file.maxTimestampMs >= 0)
         this.#newestMs.set(partition, Math.max(file.maxTimestampMs, this.#newestMs.get(partition) ?? 0));
     }
-    const next = { ...current, table: result.table, ingest };
+    const vectors = [...vectorsIn(encoded), ...current.vectors];
+    const next = { ...current, table: result.table, ingest, vectors: vectors.slice(0, 2) };
     this.#tell(next, chosen);
     crashPoint('coordinator.told');
     this.#garbage.push(...result.garbage);
-    await this.#cleanUp();
+    await this.#cleanUp(vectors.slice(2));
     return next;
   }
 
@@ -413,32 +429,19 @@ export class Coordinator implements Service {
    * Deletes files that lost: ours alone, which we know by name, and only now that a later commit than any that could have
    * them is applied (tables.md §7, 7). What a crash leaves behind takes room and does no harm.
    */
-  async #cleanUp(): Promise<void> {
+  async #cleanUp(vectors: readonly string[]): Promise<void> {
     const { files, crashPoint, onProblem } = this.#context;
     const garbage = this.#garbage.splice(0);
-    if (garbage.length === 0) return;
+    if (garbage.length + vectors.length === 0) return;
     crashPoint('coordinator.cleanup.before');
     try {
-      await files.delete(garbage, this.#state.signal);
+      if (garbage.length > 0) await files.delete(garbage, this.#state.signal);
+      if (vectors.length > 0) await this.#vectors.delete(vectors);
     } catch (error) {
       this.#state.signal.throwIfAborted();
       onProblem(`files that table ${this.#name} does not have could not be deleted`, error);
     }
     crashPoint('coordinator.cleanup.after');
-  }
-
-  #offsetObjects({ metadata }: LoadedTable): OffsetObjects {
-    const { files } = this.#context;
-    const { signal } = this.#state;
-    return {
-      put: async (bytes) => {
-        for (;;) {
-          const location = `${metadata.location}/metadata/firn-offsets-${files.uniqueName()}.json`;
-          if (await files.create(location, [bytes], signal)) return location;
-        }
-      },
-      get: (location) => files.read(location, signal),
-    };
   }
 
   #newId(): string {
@@ -454,6 +457,11 @@ function unsupportedSchema(topicName: string, error: SchemaError): TableStop {
     `no table can be made for topic ${topicName}: ${error.message}; register another version under ${topicName}-value`,
     error,
   );
+}
+
+function vectorsIn(summary: Summary): readonly string[] {
+  const key = summary[summaryKeys.offsetsObject];
+  return key === undefined ? [] : [key];
 }
 
 function targetOf({ metadata }: LoadedTable): TableTarget {

@@ -29,7 +29,7 @@ export const summaryKeys = {
   source: 'firn.source',
   /** JSON: {"partition": next offset}. */
   offsets: 'firn.offsets',
-  /** Instead of `offsets`, for many partitions: location and SHA-256 (hexadecimal) of an object with that JSON. */
+  /** Instead of `offsets`, for many partitions: key and SHA-256 (hexadecimal) of an object with that JSON. */
   offsetsObject: 'firn.offsets-object',
   offsetsSha256: 'firn.offsets-sha256',
 } as const;
@@ -39,9 +39,9 @@ export const maxInlinePartitions = 500;
 
 /** The immutable objects that hold long offset vectors. */
 export interface OffsetObjects {
-  /** Resolves with the location. */
+  /** Resolves with the key. */
   put(bytes: Uint8Array): Promise<string>;
-  get(location: string): Promise<Uint8Array>;
+  get(key: string): Promise<Uint8Array>;
 }
 
 export type Summary = Readonly<Record<string, string>>;

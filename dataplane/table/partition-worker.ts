@@ -332,11 +332,13 @@ export class PartitionWorker implements Service {
   }
 
   async #read(position: number, target: TableTarget, served: Served): Promise<void> {
-    const { log, options, crashPoint, counters } = this.#context;
+    const { log, options, crashPoint, counters, onProblem } = this.#context;
     const { logStart, highWatermark } = served.partition;
     if (position < logStart) {
       // Deleted before they became rows: retention does not do that, a person's DeleteRecords does.
       counters.deletedOffsets += logStart - position;
+      const what = `${this.id}: records ${position} to ${logStart - 1} were deleted before they became rows`;
+      onProblem(what, undefined);
       this.#openFile(position, target);
       this.#position = logStart;
       return;
@@ -500,7 +502,8 @@ export class PartitionWorker implements Service {
     });
     this.#mustFinish = false;
     this.#dropOpen();
-    if (encoded.sizeBytes >= this.#targetFileBytes / 2) this.#onDue();
+    const isFull = encoded.sizeBytes >= this.#targetFileBytes / 2;
+    if (isFull || this.#waiting.length >= this.#context.options.maxWaitingFiles) this.#onDue();
   }
 
   /** The location; `undefined`: it is not needed any more. */

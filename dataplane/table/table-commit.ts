@@ -177,7 +177,7 @@ export function dropped(name: string, cause?: unknown): TableStop {
   return new TableStop(
     'TABLE_DROPPED',
     `table ${name} is gone; its rows went with it, and the records before the last commit are perhaps no longer in the ` +
-      'topic: bring the table back, or give the topic another table.name',
+      'topic: bring the table back, or give the topic another table.topic.namespace',
     cause,
   );
 }

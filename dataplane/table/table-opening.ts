@@ -98,6 +98,9 @@ async function create(
         properties: {
           'write.format.default': 'parquet',
           'write.parquet.compression-codec': 'zstd',
+          // Each commit writes a metadata file that repeats all snapshots: old ones are not left lying.
+          'write.metadata.delete-after-commit.enabled': 'true',
+          'write.metadata.previous-versions-max': '100',
           [propertyKeys.clusterId]: source.clusterId,
           [propertyKeys.topicId]: source.topicId,
           [propertyKeys.topic]: topicName,
@@ -129,7 +132,7 @@ function checkIdentity(
     throw new TableStop(
       'TABLE_RECREATED',
       `table ${name} has uuid ${metadata.tableUuid}, the one that this topic fills has ${registeredUuid}: it was dropped and ` +
-        'created anew; drop the new one and bring the old one back, or give the topic another table.name',
+        'created anew; drop the new one and bring the old one back, or give the topic another table.topic.namespace',
     );
   }
   const tag = metadata.refs[ingestTag]?.snapshotId;
@@ -159,7 +162,7 @@ function checkFresh({ metadata }: LoadedTable, { name, source }: TableOpening): 
   throw new TableStop(
     'TABLE_OWNED_BY_OTHER',
     `table ${name} exists and was not created for this topic (id ${source.topicId}): filling tables that others made is not ` +
-      'built yet; drop or rename the table, or give the topic another table.name',
+      'built yet; drop or rename the table, or give the topic another table.topic.namespace',
   );
 }
 

@@ -2,7 +2,7 @@ import { ingestTag } from '../iceberg/append.ts';
 import type { Snapshot, TableMetadata } from '../iceberg/table-metadata.ts';
 import { TableStop } from './errors.ts';
 import type { IngestSource, IngestState } from './ingest-state.ts';
-import { decodeIngestHead, isSameSource } from './ingest-state.ts';
+import { decodeIngestHead, isSameSource, summaryKeys } from './ingest-state.ts';
 
 /** What a coordinator holds a table against that it has loaded again. */
 export interface Expected {
@@ -36,7 +36,7 @@ export function judge(metadata: TableMetadata, expected: Expected): Verdict {
     throw new TableStop(
       'TABLE_RECREATED',
       `table ${name} has uuid ${metadata.tableUuid}, the one that this topic fills has ${uuid}: it was dropped and ` +
-        'created anew; drop the new one and bring the old one back, or give the topic another table.name',
+        'created anew; drop the new one and bring the old one back, or give the topic another table.topic.namespace',
     );
   }
   const tag = metadata.refs[ingestTag]?.snapshotId;
@@ -61,34 +61,43 @@ export function judge(metadata: TableMetadata, expected: Expected): Verdict {
   return 'unchanged';
 }
 
-/** @throws TableStop TABLE_ROLLED_BACK: `main` is known not to contain the snapshot of the tag */
+/**
+ * Requires that `main` contains the tag's snapshot, and after it none of ours: what the tag says is what the table has.
+ *
+ * Where snapshots in between have expired that cannot be seen, and the sequence numbers, which only ever grow, have the
+ * say: a `main` of a higher one than the tag's is believed.
+ *
+ * @throws TableStop TABLE_ROLLED_BACK, TAG_MOVED
+ */
 export function requireDescent(metadata: TableMetadata, tag: bigint, name: string): void {
-  if (descends(metadata, tag)) return;
-  throw new TableStop(
+  const snapshots = new Map(metadata.snapshots.map((snapshot) => [snapshot.snapshotId, snapshot]));
+  const wanted = snapshots.get(tag);
+  let at = metadata.refs['main']?.snapshotId;
+  while (at !== tag) {
+    if (wanted === undefined || at === undefined) throw rolledBack(tag, name);
+    const snapshot: Snapshot | undefined = snapshots.get(at);
+    if (snapshot === undefined) return;
+    if (snapshot.sequenceNumber <= wanted.sequenceNumber) throw rolledBack(tag, name);
+    if (snapshot.summary[summaryKeys.commitSeq] !== undefined) throw tagMoved(name);
+    at = snapshot.parentSnapshotId;
+  }
+}
+
+function rolledBack(tag: bigint, name: string): TableStop {
+  return new TableStop(
     'TABLE_ROLLED_BACK',
     `branch main of table ${name} no longer contains snapshot ${tag}, the last one that this topic was ingested with: it ` +
       'was rolled back, and going on would lose the rows in between; set main back to a snapshot that contains it, or give ' +
-      'the topic another table.name',
+      'the topic another table.topic.namespace',
   );
 }
 
-/**
- * False: certainly not. Where snapshots in between have expired it cannot be seen, and the sequence numbers, which only
- * ever grow, have the say.
- */
-function descends(metadata: TableMetadata, tag: bigint): boolean {
-  const snapshots = new Map(metadata.snapshots.map((snapshot) => [snapshot.snapshotId, snapshot]));
-  const wanted = snapshots.get(tag);
-  let at = metadata.refs['main']?.snapshotId ?? metadata.currentSnapshotId;
-  if (wanted === undefined || at === undefined) return false;
-  for (;;) {
-    if (at === tag) return true;
-    const snapshot: Snapshot | undefined = snapshots.get(at);
-    if (snapshot === undefined) return true;
-    if (snapshot.sequenceNumber <= wanted.sequenceNumber || snapshot.parentSnapshotId === undefined)
-      return false;
-    at = snapshot.parentSnapshotId;
-  }
+export function tagMoved(name: string): TableStop {
+  return new TableStop(
+    'TAG_MOVED',
+    `tag ${ingestTag} of table ${name} was moved by somebody who is no coordinator of this topic; set it back to the newest ` +
+      'snapshot of main whose summary has firn.offsets',
+  );
 }
 
 /** @throws TableStop BAD_INGEST_STATE */
@@ -105,7 +114,7 @@ export function tagMissing(name: string): TableStop {
   return new TableStop(
     'TAG_MISSING',
     `table ${name} has no tag ${ingestTag}, so how far the topic is in it is not known; set the tag back to the newest ` +
-      'snapshot whose summary has firn.offsets, or give the topic another table.name',
+      'snapshot whose summary has firn.offsets, or give the topic another table.topic.namespace',
   );
 }
 
@@ -117,6 +126,6 @@ export function ownedByOther(
   return new TableStop(
     'TABLE_OWNED_BY_OTHER',
     `table ${name} is filled by topic id ${head.source.topicId} of cluster ${head.source.clusterId}; this topic has id ` +
-      `${source.topicId}, cluster ${source.clusterId}; drop or rename the table, or give the topic another table.name`,
+      `${source.topicId}, cluster ${source.clusterId}; drop or rename the table, or give the topic another table.topic.namespace`,
   );
 }

@@ -28,8 +28,8 @@ const leastInAHundred = {
   stoppedRecords: 5,
 } as const;
 
-/** Processes that died at each crash point, in a hundred seeds at least; the rarest come up in one seed of many. */
-const deathsInAHundred = 1;
+/** Processes that died at each crash point, in a hundred seeds at least: the rarest are reached in one seed of many. */
+const deathsInAHundred = 0.3;
 
 it(`keeps all invariants in ${seeds} seeds, or in as many as ${cpuSeconds} CPU-seconds allow`, async (t) => {
   const main = path.join(import.meta.dirname, 'main.ts');

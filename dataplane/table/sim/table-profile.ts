@@ -4,6 +4,8 @@ import { allFaults, noFaults } from '../../store/simulated/faults.ts';
 import type { SimulatedStoreFaults } from '../../store/simulated/faults.ts';
 import { localLatencies } from '../../store/simulated/latency.ts';
 import type { StoreLatencies } from '../../store/simulated/latency.ts';
+import { crashPoints } from '../crash-points.ts';
+import type { CrashPoint } from '../crash-points.ts';
 import type { TableServiceOptions } from '../table-service.ts';
 
 export type ChaosKind =
@@ -36,8 +38,10 @@ export interface TableProfile {
   readonly commitIntervalMs: number;
   readonly targetFileBytes: number;
   readonly trafficMs: number;
-  /** How likely a process dies at a crash point that was not reached before in this seed; more often reached ones less. */
+  /** How likely a process dies at a crash point; the more often it is reached, the less. */
   readonly crashChance: number;
+  /** Points at which one dies every other time. */
+  readonly deadlyPoints: readonly CrashPoint[];
   /** The catalog is a server of its own, and so many of its messages are lost, and late; `undefined`: it is embedded. */
   readonly catalogLoss: number | undefined;
   /** Of messages between brokers. */
@@ -49,6 +53,16 @@ export interface TableProfile {
   /** When the subject gets its schema; Infinity: never, so that tables begin with the schema of a record. */
   readonly schemaAtMs: number;
 }
+
+/** Reached only when something goes wrong. */
+const rarePoints: readonly CrashPoint[] = [
+  'coordinator.conflict',
+  'coordinator.unknown',
+  'coordinator.resolved',
+  'coordinator.told',
+  'coordinator.cleanup.before',
+  'coordinator.cleanup.after',
+];
 
 const never: Record<ChaosKind, number> = {
   kill: Infinity,
@@ -107,7 +121,10 @@ export function drawProfile(random: VirtualRandom): TableProfile {
     commitIntervalMs: random.pick([120, 300, 700]),
     targetFileBytes: random.pick([300, 2_000, 1_000_000]),
     trafficMs: random.pick([2_500, 4_000]),
-    crashChance: name === 'calm' ? 0 : random.pick([0, 0.05, 0.3]) * (crashes === 1 ? 2 : 1),
+    crashChance: name === 'calm' ? 0 : random.pick([0, 0.02, 0.1]) * (crashes === 1 ? 2 : 1),
+    deadlyPoints: Array.from({ length: name === 'calm' ? 0 : random.pick([0, 2, 4]) }, () =>
+      random.pick(random.chance(0.5) ? rarePoints : crashPoints),
+    ),
     catalogLoss: random.chance(0.5) ? undefined : name === 'calm' ? 0 : random.pick([0.01, 0.05, 0.15]),
     peerLoss: name === 'calm' ? 0 : random.pick([0, 0.02, 0.1]),
     everyMs: {
@@ -117,7 +134,7 @@ export function drawProfile(random: VirtualRandom): TableProfile {
       markDead: 1_500 * owners * scale,
       move: 500 * owners * scale,
       unaware: 900 * owners * scale,
-      compact: 400 * engines * scale,
+      compact: 250 * engines * scale,
       expire: 700 * engines * scale,
       addColumn: 1_500 * engines * scale,
       rollBack: 2_500 * harm * scale,

@@ -184,7 +184,10 @@ export class TableWorld implements TableSimulation, NodeWorld {
     const before = this.#reached.get(point) ?? 0;
     this.#reached.set(point, before + 1);
     if (this.isEnding || !node.isAlive) return;
-    if (!this.random.chance(this.profile.crashChance / (1 + before / 4))) return;
+    const { crashChance, deadlyPoints } = this.profile;
+    // Fewer and fewer times, so that work gets done in between.
+    const chance = (deadlyPoints.includes(point) ? 0.5 : crashChance) / (1 + before / 4);
+    if (!this.random.chance(chance)) return;
     this.note(`broker-${node.id} dies at ${point}`);
     this.#counts[point] += 1;
     this.kill(node);
@@ -192,6 +195,7 @@ export class TableWorld implements TableSimulation, NodeWorld {
 
   problem(node: TableNode, what: string, error: unknown): void {
     this.note(`broker-${node.id}: ${what}: ${error instanceof Error ? error.message : String(error)}`);
+    if (error === undefined) return;
     if (!(error instanceof Error) || brokenInvariant(error) !== undefined) this.time.fail(error);
     else if (error instanceof TypeError || error instanceof RangeError || error.name === 'AssertionError')
       this.time.fail(error);

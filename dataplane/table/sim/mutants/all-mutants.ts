@@ -202,8 +202,8 @@ export const tableMutants = {
     edits: [
       {
         file: 'table/table-verdict.ts',
-        find: '  if (descends(metadata, tag)) return;',
-        replace: '  if (descends(metadata, tag) || true) return;',
+        find: '    if (snapshot.sequenceNumber <= wanted.sequenceNumber) throw rolledBack(tag, name);\n',
+        replace: '    if (snapshot.sequenceNumber <= wanted.sequenceNumber) return;\n',
       },
     ],
   },
