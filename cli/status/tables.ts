@@ -35,20 +35,14 @@ export function tableLines(seen: TablesSeen): string {
   if ('problem' in seen)
     return `\ntables are not shown: ${seen.problem}; --admin names the admin port of a broker\n`;
   if (seen.tables.length === 0) return '';
-  const rows = seen.tables.map((table) => {
-    const { topic, coordinator, partitions } = table;
-    const committed = sum(partitions, ({ committed }) => committed);
-    const lag = sum(partitions, ({ lagRecords }) => lagRecords);
-    const freshnessMs = Math.max(0, ...partitions.map(({ freshnessMs }) => freshnessMs ?? 0));
-    return [
-      topic,
-      table.table,
-      coordinator?.phase ?? 'elsewhere',
-      committed,
-      lag,
-      `${(freshnessMs / 1000).toFixed(1)} s`,
-    ];
-  });
+  const rows = seen.tables.map(({ topic, table, coordinator, partitions }) => [
+    topic,
+    table,
+    coordinator?.phase ?? 'elsewhere',
+    sum(partitions, ({ committed }) => committed) ?? '-',
+    sum(partitions, ({ lagRecords }) => lagRecords) ?? '-',
+    freshness(partitions),
+  ]);
   return [
     '\n',
     textTable(['TOPIC', 'TABLE', 'STATE', 'COMMITTED', 'WAITING', 'FRESHNESS'], rows),
@@ -72,9 +66,25 @@ function troubleOf(
   return unreachable === undefined ? [] : [`${topic}-${partition} waits: ${unreachable}\n`];
 }
 
+/** `undefined`: it is not known of every partition. */
 function sum(
   partitions: readonly TablePartitionStatus[],
   of: (partition: TablePartitionStatus) => number | undefined,
-): number {
-  return partitions.reduce((total, partition) => total + (of(partition) ?? 0), 0);
+): number | undefined {
+  let total = 0;
+  for (const partition of partitions) {
+    const value = of(partition);
+    if (value === undefined) return undefined;
+    total += value;
+  }
+  return total;
+}
+
+function freshness(partitions: readonly TablePartitionStatus[]): string {
+  let oldestMs = 0;
+  for (const { freshnessMs } of partitions) {
+    if (freshnessMs === undefined) return '-';
+    oldestMs = Math.max(oldestMs, freshnessMs);
+  }
+  return `${(oldestMs / 1000).toFixed(1)} s`;
 }

@@ -7,6 +7,7 @@ export const metricUnits = [
   'attempts',
   'records',
   'rows',
+  'tables',
   'files',
   'commits',
   'objects',

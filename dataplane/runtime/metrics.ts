@@ -108,13 +108,19 @@ export const metricTable = {
     kind: 'gauge',
     unit: 'seconds',
     labels: ['topic'],
-    help: 'Age of the newest record that a table has, where newer ones wait; 0: none wait. One value for each topic with a table, at the broker that coordinates it. Alert when it stays above several commit intervals.',
+    help: 'Age of the newest record that a table has, where newer ones wait; 0: none wait. One value for each topic with a table, at the broker that coordinates it; none while it is not known. Alert when it stays above several commit intervals.',
   },
   firn_table_waiting_records: {
     kind: 'gauge',
     unit: 'records',
     labels: ['topic'],
-    help: 'Records that are not in the table yet, of partitions that this broker serves. One value for each topic with a table.',
+    help: 'Records that are not in the table yet, of partitions that this broker serves. One value for each topic with a table; none while it is not known.',
+  },
+  firn_stopped_tables: {
+    kind: 'gauge',
+    unit: 'tables',
+    labels: ['topic', 'code'],
+    help: 'One value of 1 for each table that is not filled any more because it is not what it was (dropped, created anew, rolled back, filled by another topic); /status has the sentence. Always needs a person.',
   },
   firn_table_stopped_partitions: {
     kind: 'gauge',

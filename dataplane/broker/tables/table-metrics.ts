@@ -27,17 +27,21 @@ export class TableMetrics {
     const freshness = metrics.gauge('firn_table_freshness_seconds');
     const waiting = metrics.gauge('firn_table_waiting_records');
     const stopped = metrics.gauge('firn_table_stopped_partitions');
+    const stoppedTables = metrics.gauge('firn_stopped_tables');
     // Tables and problems that are gone leave no value behind.
-    for (const gauge of [freshness, waiting, stopped]) gauge.reset();
+    for (const gauge of [freshness, waiting, stopped, stoppedTables]) gauge.reset();
     for (const { topic, coordinator, partitions } of status) {
-      if (coordinator !== undefined) {
-        const ages = partitions.map(({ freshnessMs }) => freshnessMs ?? 0);
-        freshness.set({ topic }, Math.max(0, ...ages) / 1000);
-      }
-      waiting.set(
-        { topic },
-        partitions.reduce((sum, { lagRecords }) => sum + (lagRecords ?? 0), 0),
-      );
+      const ages = partitions.map(({ freshnessMs }) => freshnessMs ?? Infinity);
+      const age = Math.max(0, ...ages);
+      if (coordinator !== undefined && age < Infinity) freshness.set({ topic }, age / 1000);
+      const lags = partitions.flatMap(({ lagRecords }) => lagRecords ?? []);
+      if (lags.length > 0)
+        waiting.set(
+          { topic },
+          lags.reduce((sum, lag) => sum + lag, 0),
+        );
+      if (coordinator?.phase === 'stopped' && coordinator.lastError !== undefined)
+        stoppedTables.set({ topic, code: coordinator.lastError.code }, 1);
       for (const { partition, problem } of partitions) {
         if (problem === undefined) continue;
         const { offset, code } = problem;
