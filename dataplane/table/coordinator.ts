@@ -48,6 +48,8 @@ export interface CoordinatorStatus {
   readonly offsets: ReadonlyMap<number, number>;
   /** By partition: the newest time of a record that this coordinator has committed, milliseconds since 1970. */
   readonly newestMs: ReadonlyMap<number, number>;
+  /** When those before it last committed, or claimed, milliseconds since 1970: about as new is what they have committed. */
+  readonly ingestedMs: number | undefined;
   /** By partition: why nobody works on it. */
   readonly unreachable: ReadonlyMap<number, string>;
 }
@@ -95,6 +97,7 @@ export class Coordinator implements Service {
   #phase: CoordinatorPhase = 'opening';
   #claimed: Claimed | undefined;
   #lastCommitMs: number | undefined;
+  #ingestedMs: number | undefined;
   #lastError: CoordinatorStatus['lastError'];
   #unreachable = new Map<number, string>();
   /** Files that are in no snapshot and cannot come into one once a later commit than theirs is applied. */
@@ -140,6 +143,7 @@ export class Coordinator implements Service {
       lastError: this.#lastError,
       offsets: ingest?.offsets ?? noOffsets,
       newestMs: this.#newestMs,
+      ingestedMs: this.#ingestedMs,
       unreachable: this.#unreachable,
     };
   }
@@ -291,7 +295,9 @@ export class Coordinator implements Service {
         `table ${this.#name} is partitioned, which is not built yet: make its default partition spec an empty one`,
       );
     const tag = metadata.refs[ingestTag]?.snapshotId;
-    const before = tag === undefined ? undefined : tagSnapshot(metadata, tag, this.#name).summary;
+    const snapshot = tag === undefined ? undefined : tagSnapshot(metadata, tag, this.#name);
+    const before = snapshot?.summary;
+    this.#ingestedMs ??= snapshot?.timestampMs;
     const objects = this.#vectors;
     const ingest: IngestState =
       before === undefined

@@ -17,6 +17,7 @@ import type { OpenFilesMemory } from './open-files-memory.ts';
 import type { TableFiles } from './table-files.ts';
 import type { Committable, PartitionAnswer, TableTarget } from './table-workers.ts';
 import { WakeUp } from './wake-up.ts';
+import type { WorkPace } from './work-pace.ts';
 
 /** What all workers of one broker share. */
 export interface WorkerContext {
@@ -26,6 +27,7 @@ export interface WorkerContext {
   readonly files: TableFiles;
   readonly writers: DataFileWriters;
   readonly memory: OpenFilesMemory;
+  readonly pace: WorkPace;
   readonly options: WorkerOptions;
   readonly crashPoint: CrashPoints;
   readonly counters: WorkerCounters;
@@ -36,7 +38,7 @@ export interface WorkerContext {
 export interface WorkerOptions {
   /** Bytes of batches that are read from the log at a time. */
   readonly readBytes: number;
-  /** After so long without a pause a worker lets others have the thread. */
+  /** After so much work without a pause workers let others have the thread. */
   readonly sliceMs: number;
   /** Finished files that wait for a commit, at most: then the worker waits too. */
   readonly maxWaitingFiles: number;
@@ -120,7 +122,6 @@ export class PartitionWorker implements Service {
   #mustFinish = false;
   /** Those who wait until the open file is finished. */
   #finishers: (() => void)[] = [];
-  #sliceStartMs = 0;
   #ran: Promise<void> = Promise.resolve();
 
   constructor(
@@ -376,7 +377,7 @@ export class PartitionWorker implements Service {
 
   /** True: no more of what was read is to be taken now. */
   async #takePiece(piece: Uint8Array, target: TableTarget, stableOffset: number): Promise<boolean> {
-    const { runtime, options, memory, crashPoint } = this.#context;
+    const { pace, memory, crashPoint } = this.#context;
     for (let at = 0; at < piece.length;) {
       const header = readBatchHeader(piece, at);
       const batch = piece.subarray(at, at + header.sizeBytes);
@@ -388,6 +389,8 @@ export class PartitionWorker implements Service {
       const open = this.#openFile(position, target);
       if (isControl(header.attributes)) this.#position = end;
       else {
+        while (!pace.hasTime) await pace.rest();
+        if (this.#open !== open) return true;
         const { nextOffset, stop, maxTimestampMs } = await open.file.append(batch, position);
         // Begun anew meanwhile: these rows went with their file.
         if (this.#open !== open) return true;
@@ -405,10 +408,6 @@ export class PartitionWorker implements Service {
         return true;
       }
       if (this.#mustFinish || memory.isFull || !this.#state.shouldRun()) return true;
-      if (runtime.monotonicMs() - this.#sliceStartMs > options.sliceMs) {
-        await sleep(runtime, 0, this.#state.signal);
-        this.#sliceStartMs = runtime.monotonicMs();
-      }
     }
     return false;
   }
@@ -467,7 +466,7 @@ export class PartitionWorker implements Service {
 
   /** Ends the open file and puts it into the store; from then on it waits for a commit. */
   async #finish(open: OpenRange): Promise<void> {
-    const { counters, memory, crashPoint } = this.#context;
+    const { counters, memory, pace, crashPoint } = this.#context;
     const target = this.#target;
     const to = this.#position;
     invariant(target !== undefined && to !== undefined, 'an open file has a table and an end');
@@ -477,6 +476,8 @@ export class PartitionWorker implements Service {
       this.#dropOpen();
       return;
     }
+    while (!pace.hasTime) await pace.rest();
+    if (this.#open !== open) return;
     const encoded = await file.finish();
     crashPoint('worker.file.encoded');
     if (this.#open !== open) return;

@@ -26,6 +26,7 @@ import { isSameSettings } from './table-settings.ts';
 import { tableStatus } from './table-status.ts';
 import type { TableStatus } from './table-status.ts';
 import type { TableWorkers } from './table-workers.ts';
+import { WorkPace } from './work-pace.ts';
 import type { PartitionWorkers, WorkerDirectory } from './worker-directory.ts';
 
 export interface TableServiceEnvironment {
@@ -104,6 +105,7 @@ export class TableService {
     this.#files = new TableFiles(store, runtime);
     this.#build = snapshotBuilder(store, runtime);
     this.#memory = new OpenFilesMemory(openFileBytes);
+    const workerOptions = { ...defaultWorkerOptions, ...options };
     this.#context = {
       log,
       runtime,
@@ -111,7 +113,8 @@ export class TableService {
       files: this.#files,
       writers,
       memory: this.#memory,
-      options: { ...defaultWorkerOptions, ...options },
+      pace: new WorkPace(runtime, workerOptions.sliceMs),
+      options: workerOptions,
       crashPoint,
       counters: this.counters,
       onProblem,

@@ -85,7 +85,8 @@ function partitionStatus(
     coordinator?.phase === 'committing' ? (coordinator.offsets.get(partition) ?? 0) : worker?.committed;
   const lagRecords =
     committed === undefined || endOffset === undefined ? undefined : Math.max(0, endOffset - committed);
-  const newestMs = coordinator?.newestMs.get(partition);
+  const newestMs =
+    coordinator?.newestMs.get(partition) ?? (committed === 0 ? undefined : coordinator?.ingestedMs);
   const unreachable = coordinator?.unreachable.get(partition);
   return {
     partition,

@@ -211,6 +211,37 @@ describe('a coordinator goes on', () => {
   });
 });
 
+describe('a topic of more partitions than fit into a summary', () => {
+  it('has its offsets in objects of their own, of which the last two stay', async () => {
+    const fixture = await filled();
+    await fixture.broker.time.drive(() => fixture.tables.stop());
+    const offsets = Object.fromEntries(Array.from({ length: 600 }, (_, at) => [at, at === 0 ? 3 : 0]));
+    await commitSummary(fixture, { ...firnKeys(fixture.summary), 'firn.offsets': JSON.stringify(offsets) });
+    fixture.tables = fixture.newService();
+    fixture.tables.start();
+    const seen = new Set<string>();
+    for (let next = 4; next < 9; next++) {
+      await fixture.append(1);
+      await fixture.until(() => fixture.committed() === next);
+      assert.equal(fixture.summary['firn.offsets'], undefined);
+      seen.add(fixture.summary['firn.offsets-object'] ?? '');
+    }
+    await fixture.pass(1_000);
+    const [, , , ...kept] = seen;
+    assert.deepEqual(
+      fixture.broker.store.keys('topic-table/').filter((key) => key.includes('offsets-')),
+      kept.toSorted(),
+    );
+    await fixture.broker.time.drive(() => fixture.tables.stop());
+    fixture.tables = fixture.newService();
+    fixture.tables.start();
+    await fixture.append(1);
+    await fixture.until(() => fixture.committed() === 9);
+    assert.equal((await fixture.rows()).length, 9);
+    await fixture.stop();
+  });
+});
+
 function firnKeys(summary: Summary): Summary {
   return Object.fromEntries(Object.entries(summary).filter(([key]) => key.startsWith('firn.')));
 }

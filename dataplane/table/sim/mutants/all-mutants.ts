@@ -73,7 +73,7 @@ export const tableMutants = {
     edits: [
       {
         file: 'table/coordinator.ts',
-        find: 'const before = tag === undefined ? undefined : tagSnapshot(metadata, tag, this.#name).summary;',
+        find: 'const before = snapshot?.summary;',
         replace:
           'const main = metadata.snapshots.find(({ snapshotId }) => snapshotId === metadata.currentSnapshotId);\n' +
           "    const before = main?.summary['firn.epoch'] === undefined ? undefined : main.summary;",
@@ -224,13 +224,14 @@ export const tableMutants = {
     ],
   },
   winnerDeleted: {
-    breaks: 'of several attempts at a commit the files of the one that was applied are deleted too',
+    breaks:
+      'when a commit is applied, the manifests of all its attempts are deleted, not only those that lost',
     caughtBy: ['reference safety'],
     edits: [
       {
         file: 'table/table-commit.ts',
         find: '  const kept = new Set(applied === undefined ? [] : attempts.get(applied));',
-        replace: '  const kept = new Set(attempts.size === 1 ? attempts.get(applied) : []);',
+        replace: '  const kept = new Set(applied === undefined ? attempts.keys() : []);',
       },
     ],
   },

@@ -3,7 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import type { Invariant } from '../violation.ts';
-import { tableMutantNames } from './all-mutants.ts';
+import { writeMutantRows } from '../../../log/sim/mutants/mutant-page.ts';
+import { tableMutantNames, tableMutants } from './all-mutants.ts';
 import type { TableMutantName } from './all-mutants.ts';
 
 const run = promisify(execFile);
@@ -49,5 +50,9 @@ export async function recordCatches(seeds: number, print: (line: string) => void
     print(`${name}: ${caught === undefined ? 'NOT CAUGHT' : `seed ${caught.seed}, ${caught.invariant}`}`);
   }
   writeFileSync(recordFile, `${JSON.stringify(catches, undefined, 2)}\n`);
+  writeMutantRows(
+    'table-simulation.md',
+    tableMutantNames.map((name) => ({ name, breaks: tableMutants[name].breaks, caught: catches[name] })),
+  );
   return escaped;
 }
