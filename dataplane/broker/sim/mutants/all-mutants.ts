@@ -147,11 +147,3 @@ export const brokerMutants = {
     ],
   },
 } as const satisfies Readonly<Record<string, BrokerMutant>>;
-
-export type BrokerMutantName = keyof typeof brokerMutants;
-
-export const brokerMutantNames = Object.keys(brokerMutants) as BrokerMutantName[];
-
-export function isBrokerMutantName(name: string): name is BrokerMutantName {
-  return Object.hasOwn(brokerMutants, name);
-}

@@ -10,7 +10,7 @@ const dataplane = path.join(import.meta.dirname, '../../..');
  * Makes this process load the production code as the mutant has it. Call it before anything imports that code, then the
  * function it returns: that throws unless every file the mutant changes has been loaded, and changed.
  */
-export function installMutant(mutant: Mutant): () => void {
+export function installMutant(mutant: Pick<Mutant, 'edits'>): () => void {
   const toLoad = new Set(mutant.edits.map(({ file }) => file));
   registerHooks({
     load: (url, context, nextLoad) => {

@@ -236,11 +236,3 @@ export const tableMutants = {
     ],
   },
 } as const satisfies Readonly<Record<string, TableMutant>>;
-
-export type TableMutantName = keyof typeof tableMutants;
-
-export const tableMutantNames = Object.keys(tableMutants) as TableMutantName[];
-
-export function isTableMutantName(name: string): name is TableMutantName {
-  return Object.hasOwn(tableMutants, name);
-}
