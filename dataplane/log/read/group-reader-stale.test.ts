@@ -89,6 +89,20 @@ test('a session that takes back a group it had before: positions in its first ru
   assert.equal(await readAll(fixture, reader, 0, 3), fixture.end(0));
 });
 
+test('a session that takes back a group before it has written a slot: what was written in between is read', async () => {
+  const fixture = new LogFixture(1);
+  await fixture.acquire(a);
+  const reader = readerOf(fixture);
+  assert.equal((await reader.read(0, 0, 1000)).nextOffset, 0);
+  await fixture.release();
+  await fixture.acquire(b);
+  await fixture.append([{ partition: 0, batches: [4] }]);
+  await fixture.acquire(a);
+  await fixture.append([{ partition: 0, batches: [2] }]);
+  reader.clock.nowMs += 5000;
+  assert.equal(await readAll(fixture, reader, 0), 6);
+});
+
 test('a stale manifest after retention: below the log start is out of range, the rest is read', async () => {
   const fixture = new LogFixture(1);
   await fixture.acquire(a);

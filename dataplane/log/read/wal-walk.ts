@@ -49,10 +49,14 @@ const maxWidth = 16;
 /** Positions remembered for each partition. */
 const maxPositions = 32;
 
-/** A place in the WAL where the next block of a partition begins at `offset`, or at a later slot. */
+/**
+ * A place in the WAL where the next block of a partition begins at `offset`, or at a later slot. `epoch` names the run: a
+ * session that gives a group away and takes it back before it has written a slot begins both runs at the same one, and
+ * what others have written in between comes before the second.
+ */
 interface Position {
   readonly sid: string;
-  readonly from: number;
+  readonly epoch: number;
   readonly slot: number;
   readonly offset: number;
 }
@@ -101,7 +105,7 @@ export class WalWalk {
         if (content === undefined) return { kind: 'more' };
         if (content.kind !== 'data') {
           if (run.to !== undefined) return missingSlot(run, slot, content.kind);
-          this.#remember(partition, { sid: run.sid, from: run.from, slot, offset: expected });
+          this.#remember(partition, { sid: run.sid, epoch: run.epoch, slot, offset: expected });
           const isFenced = content.kind === 'ended';
           return { kind: 'end', endOffset: expected, isFenced, missing: { sid: run.sid, slot } };
         }
@@ -124,7 +128,7 @@ export class WalWalk {
           if (doubt !== undefined) return doubt;
           expected = entry.lastOffset + 1;
           if (entry.lastOffset < offset) continue;
-          this.#remember(partition, { sid: run.sid, from: run.from, slot, offset: entry.baseOffset });
+          this.#remember(partition, { sid: run.sid, epoch: run.epoch, slot, offset: entry.baseOffset });
           const records = await this.#blockBytes(run, slot, entry, signal);
           if (records === 'gone') return missingSlot(run, slot, 'absent');
           if (records instanceof LogError) {
@@ -149,7 +153,7 @@ export class WalWalk {
     for (const position of this.#positions.get(partition) ?? []) {
       if (position.offset > offset || position.offset < best.offset) continue;
       const runIndex = manifest.runs.findIndex(
-        ({ sid, from }) => sid === position.sid && from === position.from,
+        ({ sid, epoch }) => sid === position.sid && epoch === position.epoch,
       );
       if (runIndex < 0) continue;
       best = { runIndex, slot: position.slot, offset: position.offset };
