@@ -144,7 +144,7 @@ interface Replayed {
   readonly neededRuns: readonly Run[];
 }
 
-/** Reads snapshot and slot indexes, never record bytes. 'changed': the snapshot is gone, so the manifest is stale. */
+/** Reads snapshot and slot indexes, never record bytes. 'changed': manifest or trim have moved on, so begin again. */
 async function replay(
   request: AcquireRequest,
   manifest: Manifest | undefined,
@@ -170,10 +170,12 @@ async function replay(
     const from = Math.max(run.from, run.flushedTo, await dead.readTrim());
     let needed = false;
     for (let partition = group.firstPartition; partition < group.firstPartition + group.count; partition++) {
-      const located = await dead.blocks(topicId, partition, from, run.to).catch((error: unknown) => {
-        if (error instanceof LogError && error.code === 'CORRUPT_LOG')
-          return staleOrCorrupt(request, manifest, error);
-        throw error;
+      const located = await dead.blocks(topicId, partition, from, run.to).catch(async (error: unknown) => {
+        if (!(error instanceof LogError && error.code === 'CORRUPT_LOG')) throw error;
+        // A session that does not know yet that it was fenced goes on trimming what no group needs, and no manifest tells
+        // of that. It writes the trim before it deletes: what it has deleted lies below the trim as of now.
+        if ((await dead.readTrim()) > from) return 'changed';
+        return staleOrCorrupt(request, manifest, error);
       });
       if (located === 'changed') return 'changed';
       for (const { slot, entry } of located) {
