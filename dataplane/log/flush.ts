@@ -165,7 +165,7 @@ async function writeSegment(
     blocks,
   });
   const key = segmentKey(group.id, object);
-  await create(context, session.signal, key, encoded.pieces, `${session.sid}/${object}`, encoded.crc32c);
+  await create(context, session, key, encoded.pieces, `${session.sid}/${object}`, encoded.crc32c);
   context.counters.segmentsWritten += 1;
   return encoded.index.map((entry) => ({ partition: entry.partition, ref: segmentRef(object, entry) }));
 }
@@ -249,6 +249,6 @@ async function writeSnapshot(
   const { session, manifest } = group;
   const object = `snap-${manifest.epoch}-${session.sid.slice(0, 8)}-${context.nextObjectSequence()}`;
   const bytes = encodeSnapshot({ group: group.id, partitions }, context.formatVersion());
-  await create(context, session.signal, snapshotKey(group.id, object), bytes, `${session.sid}/${object}`);
+  await create(context, session, snapshotKey(group.id, object), bytes, `${session.sid}/${object}`);
   return object;
 }

@@ -65,7 +65,7 @@ export async function pageOf(
   const object = pageObject(context.nextObjectSequence(), `${manifest.epoch}-${session.sid.slice(0, 8)}`);
   const bytes = encodePage(refs, context.formatVersion());
   const key = pageObjectKey(group.id, object);
-  await create(context, session.signal, key, bytes, `${session.sid}/${object}`);
+  await create(context, session, key, bytes, `${session.sid}/${object}`);
   group.pages.learn(object, refs);
   return pageRef(object, refs);
 }

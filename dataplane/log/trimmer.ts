@@ -109,7 +109,13 @@ export class Trimmer {
       { sid, slot: durableEnd, from: this.#trim, slots },
       this.#context.formatVersion(),
     );
-    await create(this.#context, signal, checkpointKey(sid, durableEnd), bytes, `${sid}/ck/${durableEnd}`);
+    await create(
+      this.#context,
+      this.#session,
+      checkpointKey(sid, durableEnd),
+      bytes,
+      `${sid}/ck/${durableEnd}`,
+    );
     this.#session.lastCheckpointSlot = durableEnd;
     this.#context.counters.checkpoints += 1;
     const previous = this.#previousCheckpoint;
