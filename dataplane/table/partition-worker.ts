@@ -313,6 +313,8 @@ export class PartitionWorker implements Service {
     const before = this.#firstSchema.id;
     await this.#firstSchema.look(this.#state.signal);
     if (before === undefined && this.#firstSchema.id !== undefined) this.#onDue();
+    const { problem } = this.#firstSchema;
+    this.#problem = problem === undefined ? undefined : problemAt(problem.offset, problem);
     if (this.#firstSchema.id !== undefined) return this.#rest(undefined);
     const isEmpty = served.partition.logStart >= served.partition.lastStableOffset;
     if (isEmpty) return this.#rest(served);
@@ -427,14 +429,7 @@ export class PartitionWorker implements Service {
         ? { code: stop.code, reason: stop.reason }
         : await this.#learn(stop.schemaId, open);
     if (problem === undefined || this.#open !== open) return;
-    this.#problem = {
-      offset,
-      code: problem.code,
-      reason:
-        `${problem.reason}; the record was not skipped, and nothing after it is read. It is tried again when a schema is ` +
-        `registered or the topic's settings change. Until dead letters are built the way around it is DeleteRecords ` +
-        `up to offset ${offset + 1}`,
-    };
+    this.#problem = problemAt(offset, problem);
   }
 
   async #learn(
@@ -523,6 +518,20 @@ export class PartitionWorker implements Service {
     }
     return undefined;
   }
+}
+
+function problemAt(
+  offset: number,
+  { code, reason }: { readonly code: RecordProblemCode; readonly reason: string },
+): RecordProblem {
+  return {
+    offset,
+    code,
+    reason:
+      `${reason}; the record was not skipped, and nothing after it is read. It is tried again when a schema is ` +
+      `registered or the topic's settings change. Until dead letters are built the way around it is DeleteRecords ` +
+      `up to offset ${offset + 1}`,
+  };
 }
 
 function isSameTarget(a: TableTarget | undefined, b: TableTarget | undefined): boolean {

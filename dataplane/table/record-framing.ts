@@ -28,3 +28,16 @@ export function endOfRun(spans: RecordSpans, from: number): number {
   while (end < spans.count && schemaIdOf(spans, end) === id) end++;
   return end;
 }
+
+/** Why a record without a schema id cannot become a row. */
+export function unframed(id: number): {
+  readonly code: 'NULL_VALUE' | 'NOT_FRAMED';
+  readonly reason: string;
+} {
+  return id === nullValue
+    ? { code: 'NULL_VALUE', reason: 'the record has no value (a tombstone)' }
+    : {
+        code: 'NOT_FRAMED',
+        reason: 'the value does not begin with a zero byte and the 4 bytes of a schema id',
+      };
+}

@@ -12,7 +12,7 @@ import { BatchSpans } from './batch-spans.ts';
 import type { Appended, AppendStop, DataFileWriters, OpenDataFile } from './data-file-writer.ts';
 import type { OpenDataFileRequest } from './data-file-writer.ts';
 import { maxDataBytes } from './max-data-bytes.ts';
-import { endOfRun, nullValue, schemaIdOf } from './record-framing.ts';
+import { endOfRun, schemaIdOf, unframed } from './record-framing.ts';
 
 /** Compressed batches from this size on are unpacked on the thread pool, where the codec allows it. */
 const asyncBytes = 16 * 1024;
@@ -82,7 +82,7 @@ class OpenRowFile implements OpenDataFile {
       const id = schemaIdOf(spans, next);
       const appender = this.#appenders.get(id);
       if (appender === undefined) {
-        stop = id < 0 ? unframed(id) : { kind: 'schema', schemaId: id };
+        stop = id < 0 ? { kind: 'problem', ...unframed(id) } : { kind: 'schema', schemaId: id };
         break;
       }
       const { next: reached, problem } = appender.append(spans, next, runEnd, framePrefixBytes);
@@ -124,16 +124,6 @@ class OpenRowFile implements OpenDataFile {
 
 function isLarge(header: BatchHeader): boolean {
   return header.sizeBytes >= asyncBytes;
-}
-
-function unframed(id: number): AppendStop {
-  return id === nullValue
-    ? { kind: 'problem', code: 'NULL_VALUE', reason: 'the record has no value (a tombstone)' }
-    : {
-        kind: 'problem',
-        code: 'NOT_FRAMED',
-        reason: 'the value does not begin with a zero byte and the 4 bytes of a schema id',
-      };
 }
 
 function newest({ timestampsMs }: BatchSpans, count: number): number {

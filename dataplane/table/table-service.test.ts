@@ -128,6 +128,20 @@ describe('a record that cannot become a row', () => {
     await fixture.stop();
   });
 
+  it('is named also when it is the first one, and no table can be made for want of a schema', async () => {
+    const fixture = await TableFixture.start();
+    fixture.tables.start();
+    await fixture.append([null]);
+    await fixture.append(1);
+    await fixture.until(() => fixture.status.partitions[0]?.problem?.code === 'NULL_VALUE');
+    assert.equal(fixture.status.coordinator?.phase, 'waiting-for-schema');
+    await fixture.broker.time.drive(() => fixture.broker.log.deleteRecords(topicId, 0, 1));
+    fixture.registry.register(1, orderSchemas[1] ?? '', false);
+    await fixture.until(() => fixture.committed() === 2);
+    assert.equal(fixture.status.partitions[0]?.problem, undefined);
+    await fixture.stop();
+  });
+
   it('is passed when it is deleted', async () => {
     const fixture = await started();
     await fixture.append([Buffer.from('text')]);

@@ -1,4 +1,4 @@
-import type { ClusterState, Configs, TopicEntry } from '../cluster/cluster-state.ts';
+import type { ClusterState, Configs } from '../cluster/cluster-state.ts';
 import { leaderOf } from '../cluster/ownership.ts';
 import { groupsOf } from '../cluster/partition-groups.ts';
 import type { Catalog } from '../iceberg/catalog.ts';
@@ -26,6 +26,8 @@ import { isSameSettings } from './table-settings.ts';
 import { tableStatus } from './table-status.ts';
 import type { TableStatus } from './table-status.ts';
 import type { TableWorkers } from './table-workers.ts';
+import { TopicsById } from './topics-by-id.ts';
+import type { NamedTopic } from './topics-by-id.ts';
 import { WorkPace } from './work-pace.ts';
 import type { PartitionWorkers, WorkerDirectory } from './worker-directory.ts';
 
@@ -89,6 +91,7 @@ export class TableService {
   readonly #memory: OpenFilesMemory;
   readonly #build: BuildSnapshot;
   readonly #directory: WorkerDirectory;
+  readonly #topics = new TopicsById();
   /** By topic id. */
   readonly #tables = new Map<string, RunningTable>();
   /** By topic id: partitions that are served here. */
@@ -131,19 +134,19 @@ export class TableService {
     const { log, schemas } = this.#environment;
     this.#cancels.push(
       log.cluster.subscribe(() => {
-        this.#reconcile();
+        this.#reconcileAll();
       }),
       log.subscribeServing({
         serving: (topicId, partition) => {
           const partitions = this.#served.get(topicId) ?? new Set();
           this.#served.set(topicId, partitions.add(partition));
-          this.#reconcile();
+          this.#reconcile(topicId);
         },
         lost: (topicId, partition) => {
           const partitions = this.#served.get(topicId);
           partitions?.delete(partition);
           if (partitions?.size === 0) this.#served.delete(topicId);
-          this.#reconcile();
+          this.#reconcile(topicId);
         },
       }),
       schemas.subscribe(() => {
@@ -153,7 +156,7 @@ export class TableService {
         }
       }),
     );
-    this.#reconcile();
+    this.#reconcileAll();
   }
 
   /** Ends all work at once; nothing is lost by that. Resolves when nothing of it runs any more. */
@@ -201,28 +204,31 @@ export class TableService {
 
   #hasTable(topicId: string): boolean {
     const state = this.#environment.log.cluster.current;
-    const found = state === undefined ? undefined : topicById(state, topicId);
+    const found = this.#topics.find(state, topicId);
     // What is not known may have one.
-    if (state === undefined || found === undefined) return true;
-    return this.#settingsOf(state, found[0], found[1]).enabled;
+    return state === undefined || found === undefined || this.#settingsOf(state, found).enabled;
   }
 
-  #settingsOf(state: ClusterState, topic: string, { configs }: TopicEntry): TableSettings {
-    return this.#environment.settings(topic, configs, state.configs);
+  #settingsOf(state: ClusterState, { name, entry }: NamedTopic): TableSettings {
+    return this.#environment.settings(name, entry.configs, state.configs);
   }
 
-  #reconcile(): void {
+  /** All topics: what they want may have changed. */
+  #reconcileAll(): void {
+    for (const topicId of new Set([...this.#served.keys(), ...this.#tables.keys()])) this.#reconcile(topicId);
+  }
+
+  #reconcile(topicId: string): void {
     const state = this.#environment.log.cluster.current;
     if (state === undefined || this.#isStopped) return;
-    const wanted = new Set<string>();
-    for (const [topic, entry] of state.topics) {
-      if (!this.#served.has(entry.topicId)) continue;
-      const settings = this.#settingsOf(state, topic, entry);
-      if (!settings.enabled) continue;
-      wanted.add(entry.topicId);
-      this.#reconcileTopic(state, topic, entry.topicId, settings);
+    const topic = this.#served.has(topicId) ? this.#topics.find(state, topicId) : undefined;
+    const settings = topic === undefined ? undefined : this.#settingsOf(state, topic);
+    if (topic !== undefined && settings?.enabled === true) {
+      this.#reconcileTopic(state, topic.name, topicId, settings);
+      return;
     }
-    for (const table of this.#tables.values()) if (!wanted.has(table.topicId)) this.#remove(table);
+    const table = this.#tables.get(topicId);
+    if (table !== undefined) this.#remove(table);
   }
 
   #reconcileTopic(state: ClusterState, topic: string, topicId: string, settings: TableSettings): void {
@@ -321,11 +327,11 @@ export class TableService {
   #locate(topicId: string): readonly PartitionWorkers[] {
     const { log, peers } = this.#environment;
     const state = log.cluster.current;
-    const found = state === undefined ? undefined : topicById(state, topicId);
+    const found = this.#topics.find(state, topicId);
     if (state === undefined || found === undefined) return [];
     const here: number[] = [];
     const elsewhere: PartitionWorkers[] = [];
-    for (const group of groupsOf(found[1])) {
+    for (const group of groupsOf(found.entry)) {
       const partitions = Array.from({ length: group.count }, (_, at) => group.firstPartition + at);
       const table = this.#tables.get(topicId);
       const mine = partitions.filter((partition) => table?.workers.has(partition));
@@ -350,14 +356,6 @@ export class TableService {
 }
 
 const noPartitions: ReadonlySet<number> = new Set();
-
-function topicById(
-  state: ClusterState,
-  topicId: string,
-): readonly [name: string, entry: TopicEntry] | undefined {
-  for (const topic of state.topics) if (topic[1].topicId === topicId) return topic;
-  return undefined;
-}
 
 function isSameTable(a: TableSettings, b: TableSettings): boolean {
   return a.tableName === b.tableName && a.namespace.join('.') === b.namespace.join('.');

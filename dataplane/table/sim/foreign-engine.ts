@@ -24,6 +24,7 @@ export class ForeignEngine {
   readonly #world: TableSimulation;
   readonly #store: ObjectStore;
   readonly #catalog: EmbeddedCatalog;
+  readonly #repairing = new Set<string>();
 
   constructor(world: TableSimulation, name: string) {
     this.#world = world;
@@ -171,9 +172,12 @@ export class ForeignEngine {
   /** Puts the table back as it was before the harm. */
   async repair(topic: SimulatedTopic): Promise<void> {
     const { checker } = this.#world;
+    // One at a time: who is late would bring back what the table was before others had set it right.
+    if (this.#repairing.has(topic.name)) return;
+    this.#repairing.add(topic.name);
     for (;;) {
       const harm = checker.harm(topic.pointerKey);
-      if (harm === undefined) return;
+      if (harm === undefined) break;
       try {
         await this.#undo(topic, harm.what, harm.tag, harm.metadataLocation);
       } catch (error) {
@@ -181,6 +185,7 @@ export class ForeignEngine {
       }
       await this.#world.sleep(20);
     }
+    this.#repairing.delete(topic.name);
   }
 
   async #undo(
@@ -215,7 +220,9 @@ export class ForeignEngine {
   async #attempt(topic: SimulatedTopic, work: (table: LoadedTable) => Promise<boolean>): Promise<void> {
     if (this.#world.checker.harmOf(topic.pointerKey) !== undefined) return;
     try {
-      await work(await this.#catalog.loadTable(topic.identifier));
+      const table = await this.#catalog.loadTable(topic.identifier);
+      // Maintenance of a table that has just been harmed could make that good for ever.
+      if (this.#world.checker.harmOf(topic.pointerKey) === undefined) await work(table);
     } catch (error) {
       // Somebody was faster, or the store had a bad moment; or a snapshot was expired while it was read.
       const isExpected =

@@ -123,7 +123,9 @@ export class TableChecker {
     if (process === this.#foreigner) table.harm = harmOf(table, metadata);
     else if (table.harm !== undefined) checkUntouched(table.topic, table.harm, metadata);
     if (table.harm !== undefined) {
-      // What was there can be brought back.
+      // Of a table that is gone all files are kept, so that it can be brought back.
+      if (metadata?.tableUuid === table.uuid && metadata !== undefined)
+        table.reachable = this.#reachable(metadata);
       return;
     }
     if (metadata === undefined) return;
@@ -132,11 +134,14 @@ export class TableChecker {
   }
 
   #checkContent(table: CheckedTable, metadata: TableMetadata): void {
-    const reachable = new Set(metadata.snapshots.flatMap((snapshot) => this.view.reachable(snapshot)));
-    table.reachable = reachable;
+    table.reachable = this.#reachable(metadata);
     this.#compare(table, metadata).catch((error: unknown) => {
       this.#time.fail(error);
     });
+  }
+
+  #reachable({ snapshots }: TableMetadata): ReadonlySet<string> {
+    return new Set(snapshots.flatMap((snapshot) => this.view.reachable(snapshot)));
   }
 
   /** All in the instant of the change: nothing here waits for anything but promises that are settled. */
@@ -244,10 +249,22 @@ function harmOf(table: CheckedTable, metadata: TableMetadata | undefined): Harm 
   if (metadata === undefined) return harm('dropped');
   if (metadata.tableUuid !== uuid) return harm('recreated');
   if (metadata.refs[ingestTag]?.snapshotId !== tag) return harm('tag removed');
-  const sequenceOf = (id: bigint | undefined): number =>
-    metadata.snapshots.find(({ snapshotId }) => snapshotId === id)?.sequenceNumber ?? -1;
-  const isRolledBack = sequenceOf(metadata.refs['main']?.snapshotId) < sequenceOf(tag);
-  return isRolledBack ? harm('rolled back') : undefined;
+  return isBelow(metadata, tag) ? undefined : harm('rolled back');
+}
+
+/** Whether a snapshot is one of those that `main` was made of, as far as they have not expired. */
+function isBelow(metadata: TableMetadata, wanted: bigint): boolean {
+  const find = (id: bigint | undefined): TableMetadata['snapshots'][number] | undefined =>
+    metadata.snapshots.find(({ snapshotId }) => snapshotId === id);
+  const sequenceNumber = find(wanted)?.sequenceNumber ?? 0;
+  let at = metadata.refs['main']?.snapshotId;
+  while (at !== undefined && at !== wanted) {
+    const snapshot = find(at);
+    if (snapshot === undefined) return true;
+    if (snapshot.sequenceNumber < sequenceNumber) return false;
+    at = snapshot.parentSnapshotId;
+  }
+  return at === wanted;
 }
 
 /** A table that was harmed is left alone. A zombie may leave an empty one where one was dropped: see `openTable`. */

@@ -301,11 +301,12 @@ export class TableWorld implements TableSimulation, NodeWorld {
       for (const node of this.nodes.filter(({ isAlive }) => isAlive)) {
         for (const { topicId, partitions } of node.tables.status) {
           const topic = this.topics.find((candidate) => candidate.topicId === topicId);
-          for (const { partition, committed, problem } of partitions) {
-            if (topic === undefined || problem === undefined || committed !== problem.offset) continue;
+          for (const { partition, problem } of partitions) {
+            if (topic === undefined || problem === undefined) continue;
             if (!['NULL_VALUE', 'NOT_FRAMED', 'TRUNCATED'].includes(problem.code)) continue;
-            if ((this.checker.ingest(topic.pointerKey)?.offsets.get(partition) ?? 0) !== problem.offset)
-              continue;
+            // What comes before it is in the table, or was deleted before there was one.
+            const ingest = this.checker.ingest(topic.pointerKey);
+            if (ingest !== undefined && (ingest.offsets.get(partition) ?? 0) !== problem.offset) continue;
             this.#counts.stoppedRecords += 1;
             topic.history.deletes(partition, problem.offset, problem.offset + 1);
             node.process.receive(() => {

@@ -173,9 +173,9 @@ export const tableMutants = {
     edits: [
       {
         file: 'table/row-file-writers.ts',
-        find: "      if (appender === undefined) {\n        stop = id < 0 ? unframed(id) : { kind: 'schema', schemaId: id };\n        break;",
+        find: '      if (appender === undefined) {\n',
         replace:
-          "      if (appender === undefined) {\n        if (id < 0) {\n          next = runEnd;\n          continue;\n        }\n        stop = { kind: 'schema', schemaId: id };\n        break;",
+          '      if (id < 0) {\n        next = runEnd;\n        continue;\n      }\n      if (appender === undefined) {\n',
       },
     ],
   },
