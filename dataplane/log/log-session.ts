@@ -1,3 +1,4 @@
+import { StoreError } from '../store/errors.ts';
 import type { ClusterState } from '../cluster/cluster-state.ts';
 import type { AppendOptions, AppendResult } from './append.ts';
 import { AppendAdmission } from './append-admission.ts';
@@ -175,7 +176,10 @@ export class LogSession {
     if (this.session.live && this.#groups.size === 0) {
       // Nothing is needed any more: what is not deleted here the sweep has to find. Should the session be fenced at the last
       // moment, all it had has been handed over, and it is over all the same.
-      const ending = this.trimmer.advance(this.neededSlot()).then(() => this.session.end());
+      const tidied = this.trimmer.advance(this.neededSlot()).catch((error: unknown) => {
+        if (!(error instanceof StoreError)) throw error;
+      });
+      const ending = tidied.then(() => this.session.end());
       await ending.catch((error: unknown) => {
         if (this.session.live) throw error;
       });
