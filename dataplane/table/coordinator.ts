@@ -1,9 +1,6 @@
 import type { LoadedTable, TableIdentifier } from '../iceberg/catalog.ts';
-import { inBackground } from '../runtime/in-background.ts';
 import { RunningState } from '../runtime/running-state.ts';
 import type { Service } from '../runtime/service.ts';
-import { SchemaError } from '../schema/errors.ts';
-import type { FoundSchema } from '../schema/registry/schema-lookup.ts';
 import type { StructType } from '../schema/table-type.ts';
 import { ingestTag } from '../iceberg/append.ts';
 import { planCommit } from './commit-plan.ts';
@@ -18,14 +15,15 @@ import {
   unknownKeys,
 } from './ingest-state.ts';
 import { OffsetVectors } from './offset-vectors.ts';
-import { tableColumns } from './table-columns.ts';
+import { columnsOf } from './table-columns.ts';
 import { commitSnapshot } from './table-commit.ts';
 import type { CommitContext } from './table-commit.ts';
 import { openTable } from './table-opening.ts';
 import type { TableSettings } from './table-settings.ts';
 import { tagMoved, tagSnapshot } from './table-verdict.ts';
-import type { Committable, CollectRequest, PartitionAnswer, TableTarget } from './table-workers.ts';
+import type { Committable, TableTarget } from './table-workers.ts';
 import { WakeUp } from './wake-up.ts';
+import { WorkerCalls } from './worker-calls.ts';
 
 export type CoordinatorPhase =
   /** Finds or creates the table, and claims it. */
@@ -64,8 +62,6 @@ interface Claimed {
   readonly vectors: readonly string[];
 }
 
-/** How long a `collect` waits for files that are being finished, at most. */
-const maxCollectWaitMs = 10_000;
 /** How long after it has stopped a coordinator looks whether somebody has set things right, at least. */
 const stoppedRetryMs = 10_000;
 
@@ -92,6 +88,7 @@ export class Coordinator implements Service {
   readonly #wake = new WakeUp();
   readonly #commits: CommitContext;
   readonly #vectors: OffsetVectors;
+  readonly #calls: WorkerCalls;
   readonly #newestMs = new Map<number, number>();
   #settings: TableSettings;
   #phase: CoordinatorPhase = 'opening';
@@ -99,7 +96,6 @@ export class Coordinator implements Service {
   #lastCommitMs: number | undefined;
   #ingestedMs: number | undefined;
   #lastError: CoordinatorStatus['lastError'];
-  #unreachable = new Map<number, string>();
   /** Files that are in no snapshot and cannot come into one once a later commit than theirs is applied. */
   #garbage: string[] = [];
   /** A file is full, or something was registered. */
@@ -117,6 +113,7 @@ export class Coordinator implements Service {
     this.#name = [...settings.namespace, settings.tableName].join('.');
     this.#state = new RunningState(runtime);
     this.#intervalStartMs = runtime.monotonicMs();
+    this.#calls = new WorkerCalls(context, this.#state.signal, () => this.#settings.commitIntervalMs);
     this.#vectors = new OffsetVectors(context.store, runtime, topicId, this.#state.signal);
     this.#commits = {
       catalog: context.catalog,
@@ -144,7 +141,7 @@ export class Coordinator implements Service {
       offsets: ingest?.offsets ?? noOffsets,
       newestMs: this.#newestMs,
       ingestedMs: this.#ingestedMs,
-      unreachable: this.#unreachable,
+      unreachable: this.#calls.unreachable,
     };
   }
 
@@ -260,25 +257,15 @@ export class Coordinator implements Service {
     const { signal } = this.#state;
     for (;;) {
       const latest = await schemas.latest(`${topicName}-value`, signal);
-      if (latest !== undefined) return this.#columnsOf(latest);
+      if (latest !== undefined) return columnsOf(latest, topicName);
       this.#phase = 'waiting-for-schema';
-      const answers = await this.#ask(undefined, noOffsets, false);
+      const answers = await this.#calls.collect(undefined, noOffsets, false);
       const id = answers.find(({ firstSchemaId }) => firstSchemaId !== undefined)?.firstSchemaId;
       const first = id === undefined ? undefined : await schemas.byId(id, signal);
-      if (first !== undefined) return this.#columnsOf(first);
+      if (first !== undefined) return columnsOf(first, topicName);
       if (!this.#isDue) await this.#wake.wait(undefined, this.#settings.commitIntervalMs, runtime);
       this.#isDue = false;
       signal.throwIfAborted();
-    }
-  }
-
-  #columnsOf({ record }: FoundSchema): StructType {
-    try {
-      if (record instanceof SchemaError) throw record;
-      return tableColumns(record);
-    } catch (error) {
-      if (error instanceof SchemaError) throw unsupportedSchema(this.#context.topicName, error);
-      throw error;
     }
   }
 
@@ -355,7 +342,7 @@ export class Coordinator implements Service {
     }
     const vectors = [...vectorsIn(encoded), ...current.vectors];
     const next = { ...current, table: result.table, ingest, vectors: vectors.slice(0, 2) };
-    this.#tell(next, chosen);
+    this.#calls.tell(offsets, chosen);
     crashPoint('coordinator.told');
     this.#garbage.push(...result.garbage);
     await this.#cleanUp(vectors.slice(2));
@@ -363,72 +350,8 @@ export class Coordinator implements Service {
   }
 
   async #collect(claimed: Claimed, finish: boolean): Promise<readonly Committable[]> {
-    const answers = await this.#ask(targetOf(claimed.table), claimed.ingest.offsets, finish);
+    const answers = await this.#calls.collect(targetOf(claimed.table), claimed.ingest.offsets, finish);
     return answers.flatMap(({ committables }) => committables);
-  }
-
-  /** Asks all workers at once. Those who cannot be reached, or do not answer, are left out: their records wait. */
-  async #ask(
-    table: TableTarget | undefined,
-    offsets: ReadonlyMap<number, number>,
-    finish: boolean,
-  ): Promise<readonly PartitionAnswer[]> {
-    const { directory, topicId, epoch, onProblem } = this.#context;
-    const { signal } = this.#state;
-    const unreachable = new Map<number, string>();
-    const asked = directory.locate(topicId).map(async (found): Promise<readonly PartitionAnswer[]> => {
-      const { partitions } = found;
-      if (found.kind === 'unreachable') {
-        for (const partition of partitions) unreachable.set(partition, found.reason);
-        return [];
-      }
-      const request: CollectRequest = {
-        topicId,
-        epoch,
-        table,
-        partitions: partitions.map((partition) => ({ partition, committed: offsets.get(partition) ?? 0 })),
-        finish,
-        waitMs: Math.min(maxCollectWaitMs, this.#settings.commitIntervalMs),
-      };
-      try {
-        const answer = await found.workers.collect(request, signal);
-        if (answer.kind === 'collected') return answer.partitions;
-        throw new TableStop(
-          'SUPERSEDED',
-          `workers of topic ${topicId} have been asked by the coordinator of epoch ${answer.epoch}; this one has ${epoch}`,
-        );
-      } catch (error) {
-        signal.throwIfAborted();
-        if (error instanceof TableStop) throw error;
-        onProblem(`files of topic ${topicId} could not be collected`, error);
-        for (const partition of partitions)
-          unreachable.set(partition, error instanceof Error ? error.message : String(error));
-        return [];
-      }
-    });
-    const answers = (await Promise.all(asked)).flat();
-    this.#unreachable = unreachable;
-    return answers;
-  }
-
-  /** Lets workers forget what is in the table. Not waited for: the next `collect` says it too. */
-  #tell(claimed: Claimed, chosen: readonly Committable[]): void {
-    const { directory, topicId, epoch, onProblem } = this.#context;
-    const moved = new Set(chosen.map(({ partition }) => partition));
-    for (const found of directory.locate(topicId)) {
-      if (found.kind === 'unreachable') continue;
-      const partitions = found.partitions
-        .filter((partition) => moved.has(partition))
-        .map((partition) => ({ partition, committed: claimed.ingest.offsets.get(partition) ?? 0 }));
-      if (partitions.length === 0) continue;
-      const told = found.workers.committed({ topicId, epoch, partitions }, this.#state.signal);
-      inBackground(
-        told.catch((error: unknown) => {
-          if (this.#state.shouldRun())
-            onProblem(`workers of topic ${topicId} could not be told of a commit`, error);
-        }),
-      );
-    }
   }
 
   /**
@@ -456,14 +379,6 @@ export class Coordinator implements Service {
 }
 
 const noOffsets: ReadonlyMap<number, number> = new Map();
-
-function unsupportedSchema(topicName: string, error: SchemaError): TableStop {
-  return new TableStop(
-    'UNSUPPORTED_SCHEMA',
-    `no table can be made for topic ${topicName}: ${error.message}; register another version under ${topicName}-value`,
-    error,
-  );
-}
 
 function vectorsIn(summary: Summary): readonly string[] {
   const key = summary[summaryKeys.offsetsObject];

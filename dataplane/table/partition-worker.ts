@@ -1,73 +1,18 @@
-import { SchemaMismatchError } from '../columnar/errors.ts';
-import type { BrokerLog } from '../log/broker-log.ts';
 import { LogError } from '../log/errors.ts';
 import type { Served } from '../log/served-groups.ts';
 import { isControl, readBatchHeader } from '../protocol/record-batch.ts';
 import { RunningState } from '../runtime/running-state.ts';
-import type { Runtime } from '../runtime/runtime.ts';
 import { sleep } from '../runtime/runtime.ts';
 import type { Service } from '../runtime/service.ts';
-import { SchemaError } from '../schema/errors.ts';
-import type { SchemaLookup } from '../schema/registry/schema-lookup.ts';
-import type { CrashPoints } from './crash-points.ts';
-import type { AppendStop, DataFileWriters, OpenDataFile, RecordProblemCode } from './data-file-writer.ts';
+import type { AppendStop, OpenDataFile } from './data-file-writer.ts';
 import { invariant } from './errors.ts';
 import { FirstSchema } from './first-schema.ts';
-import type { OpenFilesMemory } from './open-files-memory.ts';
-import type { TableFiles } from './table-files.ts';
+import { learnSchema, problemAt } from './record-problem.ts';
+import type { RecordProblem } from './record-problem.ts';
+import { isSameTarget } from './table-workers.ts';
 import type { Committable, PartitionAnswer, TableTarget } from './table-workers.ts';
 import { WakeUp } from './wake-up.ts';
-import type { WorkPace } from './work-pace.ts';
-
-/** What all workers of one broker share. */
-export interface WorkerContext {
-  readonly log: Pick<BrokerLog, 'read' | 'served'>;
-  readonly runtime: Runtime;
-  readonly schemas: SchemaLookup;
-  readonly files: TableFiles;
-  readonly writers: DataFileWriters;
-  readonly memory: OpenFilesMemory;
-  readonly pace: WorkPace;
-  readonly options: WorkerOptions;
-  readonly crashPoint: CrashPoints;
-  readonly counters: WorkerCounters;
-  /** Something went wrong that is tried again. */
-  readonly onProblem: (what: string, error: unknown) => void;
-}
-
-export interface WorkerOptions {
-  /** Bytes of batches that are read from the log at a time. */
-  readonly readBytes: number;
-  /** After so much work without a pause workers let others have the thread. */
-  readonly sliceMs: number;
-  /** Finished files that wait for a commit, at most: then the worker waits too. */
-  readonly maxWaitingFiles: number;
-  /** How often a worker that stopped at a record looks whether that record is gone. */
-  readonly stoppedCheckMs: number;
-}
-
-export const defaultWorkerOptions: WorkerOptions = {
-  readBytes: 1024 * 1024,
-  sliceMs: 8,
-  maxWaitingFiles: 64,
-  stoppedCheckMs: 1_000,
-};
-
-/** Counted since the broker started. */
-export interface WorkerCounters {
-  rows: number;
-  files: number;
-  fileBytes: number;
-  /** Offsets that were passed because their records had been deleted. */
-  deletedOffsets: number;
-}
-
-/** Why a worker does not go on: that record cannot become a row. */
-export interface RecordProblem {
-  readonly offset: number;
-  readonly code: RecordProblemCode | 'COMMITTED_ABOVE_END';
-  readonly reason: string;
-}
+import type { WorkerContext } from './worker-context.ts';
 
 /** What a worker tells of itself. */
 export interface WorkerStatus {
@@ -427,36 +372,9 @@ export class PartitionWorker implements Service {
     const problem =
       stop.kind === 'problem'
         ? { code: stop.code, reason: stop.reason }
-        : await this.#learn(stop.schemaId, open);
+        : await learnSchema(open.file, stop.schemaId, this.#context.schemas, this.#state.signal);
     if (problem === undefined || this.#open !== open) return;
     this.#problem = problemAt(offset, problem);
-  }
-
-  async #learn(
-    schemaId: number,
-    open: OpenRange,
-  ): Promise<{ readonly code: RecordProblemCode; readonly reason: string } | undefined> {
-    const { schemas } = this.#context;
-    let found;
-    try {
-      found = await schemas.byId(schemaId, this.#state.signal);
-    } catch (error) {
-      if (!this.#state.shouldRun()) throw error;
-      const why = error instanceof Error ? error.message : String(error);
-      return { code: 'REGISTRY_UNAVAILABLE', reason: `schema ${schemaId} could not be looked up: ${why}` };
-    }
-    if (found === undefined)
-      return { code: 'UNKNOWN_SCHEMA', reason: `the registry has no schema ${schemaId}` };
-    if (found.record instanceof SchemaError)
-      return { code: 'UNSUPPORTED_SCHEMA', reason: `schema ${schemaId}: ${found.record.message}` };
-    if (this.#open !== open) return undefined;
-    try {
-      await open.file.learn(schemaId, found.record);
-      return undefined;
-    } catch (error) {
-      if (!(error instanceof SchemaMismatchError)) throw error;
-      return { code: 'SCHEMA_DOES_NOT_FIT', reason: `schema ${schemaId}: ${error.message}` };
-    }
   }
 
   /** Ends the open file and puts it into the store; from then on it waits for a commit. */
@@ -518,27 +436,4 @@ export class PartitionWorker implements Service {
     }
     return undefined;
   }
-}
-
-function problemAt(
-  offset: number,
-  { code, reason }: { readonly code: RecordProblemCode; readonly reason: string },
-): RecordProblem {
-  return {
-    offset,
-    code,
-    reason:
-      `${reason}; the record was not skipped, and nothing after it is read. It is tried again when a schema is ` +
-      `registered or the topic's settings change. Until dead letters are built the way around it is DeleteRecords ` +
-      `up to offset ${offset + 1}`,
-  };
-}
-
-function isSameTarget(a: TableTarget | undefined, b: TableTarget | undefined): boolean {
-  return (
-    a?.uuid === b?.uuid &&
-    a?.location === b?.location &&
-    a?.schema.schemaId === b?.schema.schemaId &&
-    a?.specId === b?.specId
-  );
 }

@@ -1,5 +1,6 @@
 import type { CoordinatorPhase, CoordinatorStatus } from './coordinator.ts';
-import type { RecordProblem, WorkerStatus } from './partition-worker.ts';
+import type { WorkerStatus } from './partition-worker.ts';
+import type { RecordProblem } from './record-problem.ts';
 import type { TableSettings } from './table-settings.ts';
 
 /** What a broker knows of a topic's table; all of it where the coordinator is, else what its own workers know. */

@@ -85,3 +85,13 @@ export interface CommittableFile {
   /** Milliseconds since 1970; -1: none of the records has a time. */
   readonly maxTimestampMs: number;
 }
+
+/** Whether what a worker has written for the one can go into the other. */
+export function isSameTarget(a: TableTarget | undefined, b: TableTarget | undefined): boolean {
+  return (
+    a?.uuid === b?.uuid &&
+    a?.location === b?.location &&
+    a?.schema.schemaId === b?.schema.schemaId &&
+    a?.specId === b?.specId
+  );
+}
