@@ -185,3 +185,24 @@ describe('objects that a manifest names no more', () => {
     assert.deepEqual(cluster.store.keys(groupPrefix(group)), [manifestKey(group)]);
   });
 });
+
+describe('a group whose topic was deleted, and whose objects could not all be deleted yet', () => {
+  it('is not flushed, and leaving does not bring it back', async () => {
+    const { one, append, manifest, topicId, cluster } = await setUp(1, 1_000_000);
+    await append(one, 0, 2);
+    await cluster.append(one, topicId, 0, 1);
+    const [group] = one.log.log?.groups ?? [];
+    assert(group !== undefined);
+    await one.call(() =>
+      group.exclusive(() =>
+        group.write({ ...group.manifest, version: group.manifest.version + 1, state: 'deleted', runs: [] }),
+      ),
+    );
+    await one.flush();
+    assert.equal(manifest().state, 'deleted');
+    await one.call(() => one.log.drain());
+    assert.equal(manifest().state, 'deleted');
+    assert.equal(group.phase, 'gone');
+    assert.deepEqual(cluster.problems, []);
+  });
+});
