@@ -32,8 +32,6 @@ export interface FlushResult {
  */
 export async function flushGroup(group: OwnedGroup, context: LogContext): Promise<FlushResult> {
   const { session, manifest } = group;
-  // The topic was deleted and not all objects of the group could be yet: nothing more becomes a part of it.
-  if (manifest.state === 'deleted') return { flushedBytes: 0, segments: 0 };
   const cut = session.durableEnd;
   const plan = planFlush(group.partitions.values(), session.sid, cut, context.options.ownSegmentBytes);
   if (plan.partitions.length === 0 && !hasClosedRuns(manifest)) return { flushedBytes: 0, segments: 0 };

@@ -7,7 +7,6 @@ import { sleep } from '../runtime/runtime.ts';
 import { acquireGroup } from './acquire.ts';
 import { AcquirePauses } from './acquire-pauses.ts';
 import { DeadSession } from './dead-session.ts';
-import { LogError } from './errors.ts';
 import { parseGroupId } from './format/keys.ts';
 import type { LogContext } from './log-context.ts';
 import { deleteGroup, emptyDeletedGroup } from './orphans.ts';
@@ -145,7 +144,8 @@ export class GroupMoves {
         this.#events.onServing(group.id, owned.generation);
       return;
     }
-    inBackground(this.#acquire(topicId, group, brokerId));
+    // Not served and still moving: its tombstone stands, and its objects are being deleted.
+    if (!this.#moving.has(group.id)) inBackground(this.#acquire(topicId, group, brokerId));
   }
 
   /** Acquires, again and again until the group is ours or somebody else's by a newer assignment. */
@@ -259,14 +259,19 @@ export class GroupMoves {
     inBackground(this.#acquire(assigned.topicId, assigned.group, this.#context.broker.id));
   }
 
+  /**
+   * Once the tombstone stands the group is not served any more, whether or not its objects could be deleted: what is left
+   * of them goes with the next {@link retry}, or with the next owner, whose acquisition finds the tombstone. Until then
+   * `meta/cluster` is not told, and remembers the topic.
+   */
   async #delete(group: OwnedGroup): Promise<void> {
     const { id } = group;
     if (this.#moving.has(id)) return;
     this.#moving.add(id);
     try {
-      await group.exclusive(() => deleteGroup(group, this.#context));
-      group.abandon(new LogError('UNKNOWN_TOPIC_OR_PARTITION', `the topic of group ${id} has been deleted`));
+      await group.exclusive(() => deleteGroup(group));
       this.#forget(group);
+      await emptyDeletedGroup(id, this.#context, this.#session.signal);
       this.#events.onDeleted(id);
     } catch (error) {
       if (this.#session.live) this.#events.onProblem(`group ${id} could not be deleted`, error);

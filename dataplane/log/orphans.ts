@@ -1,4 +1,5 @@
 import { listAll } from '../store/list-all.ts';
+import { LogError } from './errors.ts';
 import {
   groupPrefix,
   manifestKey,
@@ -79,30 +80,32 @@ function epochOf(object: string, part: number): number {
 }
 
 /**
- * Carries out the deletion of a topic for one group, owner only, inside `OwnedGroup.exclusive`: the manifest becomes a
- * tombstone and stays, so that a stale owner or a late write finds the group deleted; everything else goes. Resolves when
- * the group's prefixes are empty but for it.
+ * Begins the deletion of a topic for one group, owner only, inside `OwnedGroup.exclusive`: the manifest becomes a tombstone
+ * and stays, so that a stale owner or a late write finds the group deleted. Its objects are for {@link emptyDeletedGroup}.
+ *
+ * The group goes out of service in the same turn: a tombstone has no runs, so a flush or a release that waits for its turn
+ * would have nothing to go on from, and what it wrote could never become part of the log.
  */
-export async function deleteGroup(group: OwnedGroup, context: LogContext): Promise<void> {
+export async function deleteGroup(group: OwnedGroup): Promise<void> {
   const { manifest, session } = group;
-  if (manifest.state !== 'deleted') {
-    await group.write({
-      ...manifest,
-      version: manifest.version + 1,
-      writer: session.sid,
-      state: 'deleted',
-      runs: [],
-      partitions: manifest.partitions.map((partition) => ({
-        ...partition,
-        logStart: Math.max(partition.logStart, partition.segmentEnd),
-        pages: [],
-        segments: [],
-        pruned: partition.appended,
-      })),
-      snapshot: undefined,
-    });
-  }
-  await emptyDeletedGroup(group.id, context, session.signal);
+  await group.write({
+    ...manifest,
+    version: manifest.version + 1,
+    writer: session.sid,
+    state: 'deleted',
+    runs: [],
+    partitions: manifest.partitions.map((partition) => ({
+      ...partition,
+      logStart: Math.max(partition.logStart, partition.segmentEnd),
+      pages: [],
+      segments: [],
+      pruned: partition.appended,
+    })),
+    snapshot: undefined,
+  });
+  group.abandon(
+    new LogError('UNKNOWN_TOPIC_OR_PARTITION', `the topic of group ${group.id} has been deleted`),
+  );
 }
 
 /**

@@ -27,11 +27,6 @@ export async function releaseGroup(
   await group.exclusive(async () => {
     await flushGroup(group, context);
     const { manifest } = group;
-    if (manifest.state === 'deleted') {
-      // A tombstone is final: whoever owns the group next, or the deletion of the topic, empties what is left.
-      group.abandon(new LogError('UNKNOWN_TOPIC_OR_PARTITION', `the topic of group ${group.id} was deleted`));
-      return;
-    }
     const next: Manifest = {
       ...manifest,
       version: manifest.version + 1,
