@@ -1,4 +1,5 @@
-import type { GetOptions, GetResult, ObjectStore } from '../../store/object-store.ts';
+import { ForwardingStore } from '../../store/forwarding-store.ts';
+import type { GetOptions, GetResult } from '../../store/object-store.ts';
 
 export interface SeenGet {
   readonly key: string;
@@ -8,39 +9,18 @@ export interface SeenGet {
 export type GetAnswer = GetResult<Uint8Array>;
 
 /** For tests: a store that remembers its GETs and lets the test delay or change their answers. */
-export class WatchedStore implements ObjectStore {
-  readonly name: string;
+export class WatchedStore extends ForwardingStore {
   readonly gets: SeenGet[] = [];
   /** Of the GETs under way. */
   readonly signals: (AbortSignal | undefined)[] = [];
   /** Called for every GET; `answer` asks the store. */
   onGet: ((get: SeenGet, answer: () => Promise<GetAnswer>) => Promise<GetAnswer>) | undefined;
-  readonly #store: ObjectStore;
-  readonly put: ObjectStore['put'];
-  readonly getStream: ObjectStore['getStream'];
-  readonly head: ObjectStore['head'];
-  readonly list: ObjectStore['list'];
-  readonly delete: ObjectStore['delete'];
-  readonly deleteMany: ObjectStore['deleteMany'];
-  readonly close: ObjectStore['close'];
 
-  constructor(store: ObjectStore) {
-    this.name = store.name;
-    this.#store = store;
-    this.put = store.put.bind(store);
-    this.getStream = store.getStream.bind(store);
-    this.head = store.head.bind(store);
-    this.list = store.list.bind(store);
-    this.delete = store.delete.bind(store);
-    this.deleteMany = store.deleteMany.bind(store);
-    this.close = store.close.bind(store);
-  }
-
-  async get(key: string, options: GetOptions = {}): Promise<GetAnswer> {
+  override async get(key: string, options: GetOptions = {}): Promise<GetAnswer> {
     const get = { key, range: options.range };
     this.gets.push(get);
     this.signals.push(options.signal);
-    const answer = (): Promise<GetAnswer> => this.#store.get(key, options);
+    const answer = (): Promise<GetAnswer> => super.get(key, options);
     return this.onGet === undefined ? await answer() : await this.onGet(get, answer);
   }
 

@@ -305,11 +305,11 @@ describe('S3Store: other calls are repeated', () => {
 
 describe('S3Store: what goes over the wire', () => {
   it('is a put with checksum, id and condition, in one piece or several', async () => {
-    const { store, server } = await setup([ok], { prefix: 'root' });
+    const { store, server } = await setup([ok], { prefix: 'base' });
     await store.put('a b/c', text('123456789'), { id: 'me', ifAbsent: true });
     await store.put('a b/c', [text('1234'), text(''), text('56789')], { crc32c: 0xe3069283 });
     for (const { method, target, headers, body } of server.requests) {
-      assert.equal(`${method} ${target}`, 'PUT /bucket/root/a%20b/c');
+      assert.equal(`${method} ${target}`, 'PUT /bucket/base/a%20b/c');
       assert.equal(headers['x-amz-checksum-crc32c'], '4waSgw==');
       assert.equal(headers['x-amz-content-sha256'], 'UNSIGNED-PAYLOAD');
       assert.equal(headers['content-length'], '9');
@@ -580,10 +580,10 @@ describe('S3Store: lists, deletes and buckets', () => {
 
   it('lists under its prefix, and asks again for what it cannot read', async () => {
     const { store, server } = await setup([reply(200, {}, '<half'), reply(200, {}, list)], {
-      prefix: '/root/',
+      prefix: '/base/',
     });
     assert.deepEqual(await store.list('a'), { objects: [], next: undefined });
-    assert.equal(server.requests[1]?.target, '/bucket?encoding-type=url&list-type=2&prefix=root%2Fa');
+    assert.equal(server.requests[1]?.target, '/bucket?encoding-type=url&list-type=2&prefix=base%2Fa');
     await fails('INVALID_REQUEST', store.list('lone \ud800'));
   });
 
