@@ -3,7 +3,7 @@ import { UsageError } from './command.ts';
 import type { Command, ExitCode } from './command.ts';
 import { clusterOptions, clusterOptionsUsage, print, withCluster } from './cluster/cluster-session.ts';
 import type { ClusterSession } from './cluster/cluster-session.ts';
-import { parseOptions } from './parse-options.ts';
+import { duration, parseOptions } from './parse-options.ts';
 import { isStuck, tableLines, tablesAt } from './status/tables.ts';
 import { textTable } from './text-table.ts';
 
@@ -36,7 +36,7 @@ Exit code: 0 every partition has a leader and every table is filled, 1 some have
 };
 
 async function status(
-  { json, admin }: { readonly json: boolean; readonly admin: string },
+  { json, admin, timeout }: { readonly json: boolean; readonly admin: string; readonly timeout: string },
   { client, io }: ClusterSession,
 ): Promise<ExitCode> {
   const { clusterId, brokers, topics } = await client.retrying(() => client.metadata());
@@ -56,14 +56,16 @@ async function status(
       zone: rack,
       partitionsLed: led.get(id)?.length ?? 0,
     }));
-  const seen = await tablesAt(admin, io.signal);
+  const timeoutMs = duration('--timeout', timeout);
+  const seen = await tablesAt(admin, clusterId, { signal: io.signal, timeoutMs });
+  const tables = 'tables' in seen ? seen : { tables: null, tablesProblem: seen.problem };
   const counts = {
     topics: topics.filter(({ isInternal }) => !isInternal).length,
     internalTopics: topics.filter(({ isInternal }) => isInternal).length,
     partitions: partitions.length,
     groups: groups.length,
   };
-  print(io, json, { clusterId, brokers: rows, ...counts, leaderless, ...seen }, () =>
+  print(io, json, { clusterId, brokers: rows, ...counts, leaderless, ...tables }, () =>
     [
       `cluster     ${clusterId ?? '-'}\n`,
       `topics      ${counts.topics}, internal: ${counts.internalTopics}\n`,

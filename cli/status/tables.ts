@@ -5,14 +5,24 @@ import { textTable } from '../text-table.ts';
 /** The tables that one admin port tells of; a sentence when it tells nothing. */
 export type TablesSeen = { readonly tables: readonly TableStatus[] } | { readonly problem: string };
 
-/** Asks the admin port of one broker, which is not asked for through Kafka's protocol: it has no request for tables. */
-export async function tablesAt(admin: string, signal: AbortSignal): Promise<TablesSeen> {
+/**
+ * Asks the admin port of one broker: Kafka's protocol has no request for tables. One that belongs to another cluster than
+ * the one that is shown has nothing to say here.
+ */
+export async function tablesAt(
+  admin: string,
+  clusterId: string | null,
+  { signal, timeoutMs }: { readonly signal: AbortSignal; readonly timeoutMs: number },
+): Promise<TablesSeen> {
   const url = new URL('/status', admin);
   try {
-    const answer = await fetch(url, { signal });
+    const answer = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) });
     if (!answer.ok) return { problem: `${url.href} answers ${answer.status}` };
-    const { tables } = (await answer.json()) as Partial<BrokerStatus>;
-    return tables === undefined ? { problem: `${url.href} is no admin port of Firn` } : { tables };
+    const { tables, cluster } = (await answer.json()) as Partial<BrokerStatus>;
+    if (tables === undefined) return { problem: `${url.href} is no admin port of Firn` };
+    if (cluster?.id !== clusterId)
+      return { problem: `${url.href} is of another cluster (${cluster?.id ?? 'not known yet'})` };
+    return { tables };
   } catch (error) {
     if (signal.aborted) throw error;
     const cause = error instanceof Error ? (error.cause ?? error) : error;

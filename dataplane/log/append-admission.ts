@@ -269,12 +269,12 @@ export class AppendAdmission {
   /** A retry of a batch that was accepted before gets its original offsets (log.md 2.8). */
   #idempotence(partition: OwnedPartition, headers: readonly BatchHeader[]): SequenceVerdict {
     const header = headers[0];
-    if (header === undefined || header.producerId < 0) return NOT_IDEMPOTENT;
+    if (header === undefined || header.producerId < 0) return notIdempotent;
     return partition.producers.check(sequencesOf(header), partition.timeMs);
   }
 }
 
-const NOT_IDEMPOTENT: SequenceVerdict = { kind: 'append' };
+const notIdempotent: SequenceVerdict = { kind: 'append' };
 
 function notLeader(topicId: string, partition: number): LogError {
   return new LogError(
