@@ -35,8 +35,11 @@ export async function tablesAt(
 /** Whether somebody should look at a table: it is not filled, or not from all partitions. */
 export function isStuck({ coordinator, partitions }: TableStatus): boolean {
   return (
-    coordinator?.phase === 'stopped' ||
-    partitions.some(({ state }) => state === 'stopped' || state === 'unreachable')
+    coordinator?.lastError !== undefined ||
+    partitions.some(
+      ({ state, lastError }) =>
+        state === 'stopped' || state === 'unreachable' || state === 'waiting' || lastError !== undefined,
+    )
   );
 }
 
@@ -67,13 +70,21 @@ export function tableLines(seen: TablesSeen): string {
 
 function troubleOf(
   { topic }: TableStatus,
-  { partition, problem, unreachable }: TablePartitionStatus,
+  { partition, state, problem, unreachable, lastError }: TablePartitionStatus,
 ): string[] {
   if (problem !== undefined)
     return [
       `${topic}-${partition} stopped at offset ${problem.offset}: ${problem.code}: ${problem.reason}\n`,
     ];
-  return unreachable === undefined ? [] : [`${topic}-${partition} waits: ${unreachable}\n`];
+  const why =
+    unreachable ??
+    (state === 'waiting'
+      ? 'the broker that leads partition 0 has not asked for it; brokers do not ask each other yet'
+      : undefined);
+  return [
+    ...(why === undefined ? [] : [`${topic}-${partition} waits: ${why}\n`]),
+    ...(lastError === undefined ? [] : [`${topic}-${partition} is tried again: ${lastError}\n`]),
+  ];
 }
 
 /** `undefined`: it is not known of every partition. */

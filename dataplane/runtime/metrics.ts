@@ -104,6 +104,18 @@ export const metricTable = {
     labels: ['code'],
     help: 'Times that nothing could be committed, by the reason; what can be tried again is. Each needs a look when it grows.',
   },
+  firn_table_worker_failures_total: {
+    kind: 'counter',
+    unit: 'attempts',
+    labels: [],
+    help: 'Times that a worker of this broker could not read records or write a data file, and began anew. /status has the last reason.',
+  },
+  firn_table_unreachable_partitions: {
+    kind: 'gauge',
+    unit: 'partitions',
+    labels: ['topic'],
+    help: 'Partitions whose workers cannot be asked: their records wait. One value for each topic with a table, at the broker that coordinates it.',
+  },
   firn_table_freshness_seconds: {
     kind: 'gauge',
     unit: 'seconds',

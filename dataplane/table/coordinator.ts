@@ -62,7 +62,7 @@ interface Claimed {
   readonly vectors: readonly string[];
 }
 
-/** How long after it has stopped a coordinator looks whether somebody has set things right, at least. */
+/** How long after it has stopped a coordinator looks whether somebody has set things right. */
 const stoppedRetryMs = 10_000;
 
 /**
@@ -86,6 +86,7 @@ export class Coordinator implements Service {
   readonly #name: string;
   readonly #state: RunningState;
   readonly #wake = new WakeUp();
+  readonly #updated = new WakeUp();
   readonly #commits: CommitContext;
   readonly #vectors: OffsetVectors;
   readonly #calls: WorkerCalls;
@@ -126,6 +127,9 @@ export class Coordinator implements Service {
       crashPoint: context.crashPoint,
       counters: context.counters,
       onProblem: context.onProblem,
+      onFailing: (code, error) => {
+        this.#noteFailure(code, error.message);
+      },
     };
   }
 
@@ -153,6 +157,7 @@ export class Coordinator implements Service {
   async stop(): Promise<void> {
     this.#state.stop();
     this.#wake.ring();
+    this.#updated.ring();
     await this.#ran.catch(() => undefined);
   }
 
@@ -160,6 +165,7 @@ export class Coordinator implements Service {
   update(settings: TableSettings): void {
     this.#settings = settings;
     this.#wake.ring();
+    this.#updated.ring();
   }
 
   /** Something is worth a look before the interval is over. */
@@ -181,11 +187,9 @@ export class Coordinator implements Service {
           this.#phase = 'stopped';
           // Whoever superseded it leads; nothing it could do would be applied.
           if (error.code === 'SUPERSEDED') break;
-          const retryMs = Math.max(stoppedRetryMs, this.#settings.commitIntervalMs);
-          // A schema that is registered may help; for all else somebody has to do something to the table.
-          if (error.code === 'UNSUPPORTED_SCHEMA')
-            await this.#wake.wait(undefined, retryMs, this.#context.runtime);
-          else await this.#state.sleep(retryMs);
+          // A schema that is registered may help; for all else somebody has to do something to the table, of which nobody tells.
+          const bell = error.code === 'UNSUPPORTED_SCHEMA' ? this.#wake : this.#updated;
+          await bell.wait(undefined, stoppedRetryMs, this.#context.runtime);
         } else {
           this.#phase = 'opening';
           await this.#state.backoff();
@@ -199,8 +203,13 @@ export class Coordinator implements Service {
     const message = error instanceof Error ? error.message : String(error);
     if (this.#lastError?.message !== message)
       this.#context.onProblem(`table ${this.#name}: nothing is committed`, error);
+    this.#noteFailure(code, message);
+  }
+
+  #noteFailure(code: string, message: string): void {
+    const { failures } = this.#context.counters;
     this.#lastError = { code, message };
-    this.#context.counters.failures.set(code, (this.#context.counters.failures.get(code) ?? 0) + 1);
+    failures.set(code, (failures.get(code) ?? 0) + 1);
   }
 
   async #lead(): Promise<void> {
@@ -259,10 +268,12 @@ export class Coordinator implements Service {
       const latest = await schemas.latest(`${topicName}-value`, signal);
       if (latest !== undefined) return columnsOf(latest, topicName);
       this.#phase = 'waiting-for-schema';
+      this.#lastError = undefined;
       const answers = await this.#calls.collect(undefined, noOffsets, false);
-      const id = answers.find(({ firstSchemaId }) => firstSchemaId !== undefined)?.firstSchemaId;
-      const first = id === undefined ? undefined : await schemas.byId(id, signal);
-      if (first !== undefined) return columnsOf(first, topicName);
+      for (const id of new Set(answers.map(({ firstSchemaId }) => firstSchemaId))) {
+        const first = id === undefined ? undefined : await schemas.byId(id, signal);
+        if (first !== undefined) return columnsOf(first, topicName);
+      }
       if (!this.#isDue) await this.#wake.wait(undefined, this.#settings.commitIntervalMs, runtime);
       this.#isDue = false;
       signal.throwIfAborted();

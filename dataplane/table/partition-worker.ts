@@ -24,6 +24,8 @@ export interface WorkerStatus {
   readonly openRows: number;
   readonly waitingFiles: number;
   readonly problem: RecordProblem | undefined;
+  /** What went wrong the last time and is tried again; `undefined`: nothing, or it has gone well since. */
+  readonly lastError: string | undefined;
 }
 
 interface OpenRange {
@@ -64,6 +66,7 @@ export class PartitionWorker implements Service {
   /** `undefined`: to begin at the end of what waits, or at the committed offset. */
   #position: number | undefined;
   #problem: RecordProblem | undefined;
+  #lastError: string | undefined;
   #mustFinish = false;
   /** Those who wait until the open file is finished. */
   #finishers: (() => void)[] = [];
@@ -85,7 +88,7 @@ export class PartitionWorker implements Service {
     this.#onDue = request.onDue;
     this.id = `table worker of ${request.topicId}/${request.partition}`;
     this.#state = new RunningState(context.runtime);
-    this.#firstSchema = new FirstSchema(context.log, request.topicId, request.partition);
+    this.#firstSchema = new FirstSchema(context, request.topicId, request.partition);
   }
 
   get status(): WorkerStatus {
@@ -96,6 +99,7 @@ export class PartitionWorker implements Service {
       openRows: this.#open?.file.rowCount ?? 0,
       waitingFiles: this.#waiting.length,
       problem: this.#problem,
+      lastError: this.#lastError,
     };
   }
 
@@ -114,6 +118,7 @@ export class PartitionWorker implements Service {
   retry(targetFileBytes = this.#targetFileBytes): void {
     this.#targetFileBytes = targetFileBytes;
     this.#problem = undefined;
+    this.#firstSchema.forget();
     this.#wake.ring();
   }
 
@@ -199,14 +204,16 @@ export class PartitionWorker implements Service {
       while (this.#state.shouldRun()) {
         try {
           await this.#step();
-          this.#state.resetBackoff();
         } catch (error) {
           if (!this.#state.shouldRun()) break;
           // What was open may be half done: from the last finished file on again.
           this.#position = undefined;
           this.#dropOpen();
-          if (!(error instanceof LogError && error.code === 'NOT_LEADER_OR_FOLLOWER'))
+          if (!(error instanceof LogError && error.code === 'NOT_LEADER_OR_FOLLOWER')) {
+            this.#lastError = error instanceof Error ? error.message : String(error);
+            this.#context.counters.workerFailures += 1;
             this.#context.onProblem(`${this.id} failed and begins anew`, error);
+          }
           await this.#state.backoff();
         }
       }
@@ -236,9 +243,18 @@ export class PartitionWorker implements Service {
     if (this.#waiting.length >= options.maxWaitingFiles) return this.#rest(undefined);
     if (memory.isFull) return this.#awaitRoom();
     this.#position ??= this.#waiting.at(-1)?.to ?? this.#committed;
-    if (this.#position === served.partition.lastStableOffset) return this.#rest(served);
+    if (this.#position === served.partition.lastStableOffset) {
+      if (this.#open === undefined) this.#wentWell();
+      return this.#rest(served);
+    }
     await this.#read(this.#position, target, served);
     return undefined;
+  }
+
+  /** Not after every step: what fails may be preceded by some that do not, each time. */
+  #wentWell(): void {
+    this.#state.resetBackoff();
+    this.#lastError = undefined;
   }
 
   /** Waits for a call, and for the end of the partition to move, when it is given. */
@@ -260,7 +276,6 @@ export class PartitionWorker implements Service {
     if (before === undefined && this.#firstSchema.id !== undefined) this.#onDue();
     const { problem } = this.#firstSchema;
     this.#problem = problem === undefined ? undefined : problemAt(problem.offset, problem);
-    if (this.#firstSchema.id !== undefined) return this.#rest(undefined);
     const isEmpty = served.partition.logStart >= served.partition.lastStableOffset;
     if (isEmpty) return this.#rest(served);
     return this.#wake.wait(undefined, this.#context.options.stoppedCheckMs, this.#context.runtime);
@@ -415,6 +430,7 @@ export class PartitionWorker implements Service {
       },
     });
     this.#mustFinish = false;
+    this.#wentWell();
     this.#dropOpen();
     const isFull = encoded.sizeBytes >= this.#targetFileBytes / 2;
     if (isFull || this.#waiting.length >= this.#context.options.maxWaitingFiles) this.#onDue();

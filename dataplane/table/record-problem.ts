@@ -1,4 +1,5 @@
 import { SchemaMismatchError } from '../columnar/errors.ts';
+import type { AvroRecord } from '../schema/avro/avro-schema.ts';
 import { SchemaError } from '../schema/errors.ts';
 import type { SchemaLookup } from '../schema/registry/schema-lookup.ts';
 import type { OpenDataFile, RecordProblemCode } from './data-file-writer.ts';
@@ -27,13 +28,12 @@ export function problemAt(offset: number, { code, reason }: UnfitRecord): Record
   };
 }
 
-/** Lets a file know the schema of an id; says why its records cannot be rows. Rejects when the signal aborts. */
-export async function learnSchema(
-  file: OpenDataFile,
+/** The schema of an id, as tables see it, or why records of it cannot be rows. Rejects when the signal aborts. */
+export async function lookUpSchema(
   schemaId: number,
   schemas: SchemaLookup,
   signal: AbortSignal,
-): Promise<UnfitRecord | undefined> {
+): Promise<AvroRecord | UnfitRecord> {
   let found;
   try {
     found = await schemas.byId(schemaId, signal);
@@ -46,8 +46,20 @@ export async function learnSchema(
     return { code: 'UNKNOWN_SCHEMA', reason: `the registry has no schema ${schemaId}` };
   if (found.record instanceof SchemaError)
     return { code: 'UNSUPPORTED_SCHEMA', reason: `schema ${schemaId}: ${found.record.message}` };
+  return found.record;
+}
+
+/** Lets a file know the schema of an id; says why its records cannot be rows. Rejects when the signal aborts. */
+export async function learnSchema(
+  file: OpenDataFile,
+  schemaId: number,
+  schemas: SchemaLookup,
+  signal: AbortSignal,
+): Promise<UnfitRecord | undefined> {
+  const found = await lookUpSchema(schemaId, schemas, signal);
+  if ('code' in found) return found;
   try {
-    await file.learn(schemaId, found.record);
+    await file.learn(schemaId, found);
     return undefined;
   } catch (error) {
     if (!(error instanceof SchemaMismatchError)) throw error;

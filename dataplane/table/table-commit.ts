@@ -54,6 +54,8 @@ export interface CommitContext {
   readonly crashPoint: CrashPoints;
   readonly counters: CommitCounters;
   readonly onProblem: (what: string, error: unknown) => void;
+  /** Nothing can be committed now, and it is tried again: until a commit is applied. */
+  readonly onFailing: (code: string, error: CatalogError) => void;
 }
 
 export type CommitResult =
@@ -120,7 +122,7 @@ export async function commitSnapshot(
 
 /** Returns when the table has to tell what became of the attempt. */
 async function heard(context: CommitContext, error: CatalogError): Promise<void> {
-  const { counters, crashPoint, state, name, onProblem } = context;
+  const { counters, crashPoint, state, name, onProblem, onFailing } = context;
   switch (error.code) {
     case 'CONFLICT':
       counters.conflicts += 1;
@@ -128,11 +130,13 @@ async function heard(context: CommitContext, error: CatalogError): Promise<void>
       return;
     case 'UNKNOWN_OUTCOME':
       counters.unknownOutcomes += 1;
+      onFailing(error.code, error);
       onProblem(`a commit to table ${name} has an unknown outcome and is looked for`, error);
       crashPoint('coordinator.unknown');
       return;
     case 'UNAVAILABLE':
       counters.unavailable += 1;
+      onFailing(error.code, error);
       onProblem(`a commit to table ${name} is tried again`, error);
       await state.backoff();
       state.signal.throwIfAborted();
@@ -153,10 +157,8 @@ async function heard(context: CommitContext, error: CatalogError): Promise<void>
 }
 
 /** Loads the table, again and again until the catalog answers. */
-export async function loadTable(
-  context: Pick<CommitContext, 'catalog' | 'identifier' | 'name' | 'state' | 'onProblem'>,
-): Promise<LoadedTable> {
-  const { catalog, identifier, name, state, onProblem } = context;
+async function loadTable(context: CommitContext): Promise<LoadedTable> {
+  const { catalog, identifier, name, state, onProblem, onFailing } = context;
   for (;;) {
     try {
       return await catalog.loadTable(identifier, state.signal);
@@ -166,6 +168,7 @@ export async function loadTable(
       if (error.code === 'NO_SUCH_TABLE' || error.code === 'NO_SUCH_NAMESPACE') throw dropped(name, error);
       if (!error.retriable)
         throw new TableStop('CATALOG_REFUSED', `table ${name} cannot be loaded: ${error.message}`, error);
+      onFailing(error.code, error);
       onProblem(`table ${name} could not be loaded`, error);
     }
     await state.backoff();

@@ -50,8 +50,8 @@ export class TableFixture {
     return new TableFixture(await startBroker(log), options);
   }
 
-  newService(options: Partial<TableServiceOptions> = {}): TableService {
-    const { store, runtime, catalog, registry, problems } = this;
+  newService(options: Partial<TableServiceOptions> = {}, store: ObjectStore = this.store): TableService {
+    const { runtime, catalog, registry, problems } = this;
     return new TableService({
       log: this.broker.log,
       store,

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { CatalogError } from '../iceberg/errors.ts';
 import { topicId } from '../log/one-broker-fixture.ts';
+import { StoreError } from '../store/errors.ts';
+import { ForwardingStore } from '../store/forwarding-store.ts';
+import type { Body, PutOptions, PutResult } from '../store/object-store.ts';
 import { encodeOrder, lateSchema, lateSchemaId, orderSchemas } from './sim/order.ts';
 import { TableFixture } from './table-fixture.ts';
 
@@ -142,6 +146,32 @@ describe('a record that cannot become a row', () => {
     await fixture.stop();
   });
 
+  it('is named when it is the first one and nobody knows its schema; another partition’s first one may do', async () => {
+    const fixture = await TableFixture.start();
+    fixture.tables.start();
+    await fixture.append([encodeOrder(fixture.order(), lateSchemaId)], 0);
+    await fixture.until(() => fixture.status.partitions[0]?.problem?.code === 'UNKNOWN_SCHEMA');
+    assert.equal(fixture.status.partitions[0]?.problem?.offset, 0);
+    fixture.registry.register(1, orderSchemas[1] ?? '', false);
+    await fixture.append(2, 1);
+    await fixture.until(() => fixture.committed(1) === 2);
+    assert.equal(fixture.status.partitions[0].problem?.code, 'UNKNOWN_SCHEMA');
+    await fixture.stop();
+  });
+
+  it('is named when it is the first one and nobody knows its schema; deleted, it is in nobody’s way', async () => {
+    const fixture = await TableFixture.start();
+    fixture.registry.register(1, orderSchemas[1] ?? '', false);
+    fixture.tables.start();
+    await fixture.append([encodeOrder(fixture.order(), lateSchemaId)]);
+    await fixture.until(() => fixture.status.partitions[0]?.problem?.code === 'UNKNOWN_SCHEMA');
+    await fixture.broker.time.drive(() => fixture.broker.log.deleteRecords(topicId, 0, 1));
+    await fixture.append(1);
+    await fixture.until(() => fixture.committed() === 2);
+    assert.equal(fixture.status.partitions[0]?.problem, undefined);
+    await fixture.stop();
+  });
+
   it('is passed when it is deleted', async () => {
     const fixture = await started();
     await fixture.append([Buffer.from('text')]);
@@ -217,6 +247,50 @@ describe('memory for open files', () => {
     assert.equal((await fixture.rows()).length, 200);
     assert(fixture.tables.counters.files > 5);
     assert.equal(fixture.tables.openFileBytes, 0);
+    await fixture.stop();
+  });
+});
+
+describe('what cannot be done now', () => {
+  it('is told while the catalog cannot be reached, and forgotten when it can', async () => {
+    const fixture = await started();
+    const { catalog } = fixture;
+    const commit = catalog.commitTable.bind(catalog);
+    catalog.commitTable = () => Promise.reject(new CatalogError('UNAVAILABLE', 'nobody answers'));
+    await fixture.append(1);
+    await fixture.until(() => fixture.status.coordinator?.lastError?.code === 'UNAVAILABLE');
+    assert((fixture.tables.counters.failures.get('UNAVAILABLE') ?? 0) > 0);
+    catalog.commitTable = commit;
+    await fixture.until(() => fixture.committed() === 1);
+    assert.equal(fixture.status.coordinator?.lastError, undefined);
+    await fixture.stop();
+  });
+
+  it('is tried less and less often while data files are refused, and told', async () => {
+    const fixture = await TableFixture.start();
+    let refusals = 0;
+    const refusing = new (class extends ForwardingStore {
+      isRefusing = true;
+      override put(key: string, body: Body, options?: PutOptions): Promise<PutResult> {
+        if (!this.isRefusing || !key.endsWith('.parquet')) return super.put(key, body, options);
+        refusals += 1;
+        return Promise.reject(
+          new StoreError('ACCESS_DENIED', 'no', { operation: 'put', store: this.name, key }),
+        );
+      }
+    })(fixture.store);
+    fixture.tables = fixture.newService({}, refusing);
+    fixture.registerSchema();
+    fixture.tables.start();
+    await fixture.until(() => fixture.status.coordinator?.phase === 'committing');
+    await fixture.append(5);
+    await fixture.pass(60_000);
+    assert(refusals > 3 && refusals < 30, `${refusals} attempts in a minute`);
+    assert.match(fixture.status.partitions[0]?.lastError ?? '', /no/);
+    assert.equal(fixture.tables.counters.workerFailures, refusals);
+    refusing.isRefusing = false;
+    await fixture.until(() => fixture.committed() === 5);
+    assert.equal(fixture.status.partitions[0]?.lastError, undefined);
     await fixture.stop();
   });
 });

@@ -79,6 +79,7 @@ export class TableService {
     files: 0,
     fileBytes: 0,
     deletedOffsets: 0,
+    workerFailures: 0,
     commits: 0,
     claims: 0,
     conflicts: 0,
@@ -185,7 +186,7 @@ export class TableService {
         coordinator: coordinator?.service.status,
         partitions: current?.topics.get(topic)?.partitions ?? 0,
         workers: new Map([...workers].map(([partition, { worker }]) => [partition, worker.status])),
-        endOffset: (partition) => workers.get(partition)?.owned.highWatermark,
+        records: (partition) => workers.get(partition)?.owned,
         nowMs: runtime.wallMs(),
       }),
     );
@@ -275,6 +276,8 @@ export class TableService {
       });
       table.workers.set(partition, { owned, worker });
       this.#begin(worker);
+      // It does not wait for the next commit to be told where to begin.
+      table.coordinator?.service.due();
     }
     if (partition === 0 && table.coordinator === undefined) {
       const service = new Coordinator({
@@ -345,8 +348,10 @@ export class TableService {
         const reason =
           owner === undefined
             ? 'no broker serves it'
-            : `its owner is broker ${owner}, not the coordinator's: brokers do not ask each other for files yet, so its ` +
-              'records wait until both partitions have one owner';
+            : owner === log.context.broker.id
+              ? 'this broker is still taking it over'
+              : `its owner is broker ${owner}, not the coordinator's: brokers do not ask each other for files yet, so its ` +
+                'records wait until both partitions have one owner';
         elsewhere.push({ kind: 'unreachable', reason, partitions });
       }
     }

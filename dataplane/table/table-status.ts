@@ -26,10 +26,11 @@ export interface TableStatus {
 export interface TablePartitionStatus {
   readonly partition: number;
   /**
-   * `running`: a worker here; `stopped`: a worker here, at a record that cannot become a row; `elsewhere`: another broker's
-   * worker; `unreachable`: no worker that the coordinator can ask.
+   * `running`: a worker here; `stopped`: a worker here, at a record that cannot become a row; `waiting`: a worker here that
+   * no coordinator has asked, because that is at another broker; `elsewhere`: another broker's worker; `unreachable`: no worker
+   * that the coordinator can ask.
    */
-  readonly state: 'running' | 'stopped' | 'elsewhere' | 'unreachable';
+  readonly state: 'running' | 'stopped' | 'waiting' | 'elsewhere' | 'unreachable';
   /** The first offset that is not in the table; `undefined`: not known here. */
   readonly committed: number | undefined;
   /** Records that are not in the table yet. */
@@ -40,6 +41,14 @@ export interface TablePartitionStatus {
   readonly waitingFiles: number;
   readonly problem: RecordProblem | undefined;
   readonly unreachable: string | undefined;
+  /** What went wrong with the worker here the last time and is tried again. */
+  readonly lastError: string | undefined;
+}
+
+/** Kafka's log start and high watermark. */
+export interface RecordRange {
+  readonly logStart: number;
+  readonly highWatermark: number;
 }
 
 export function tableStatus(known: {
@@ -49,13 +58,13 @@ export function tableStatus(known: {
   readonly coordinator: CoordinatorStatus | undefined;
   readonly partitions: number;
   readonly workers: ReadonlyMap<number, WorkerStatus>;
-  /** Of partitions that are served here. */
-  readonly endOffset: (partition: number) => number | undefined;
+  /** Which records there are, of partitions that are served here. */
+  readonly records: (partition: number) => RecordRange | undefined;
   readonly nowMs: number;
 }): TableStatus {
   const { settings, coordinator, workers } = known;
   const partitions = Array.from({ length: known.partitions }, (_, partition) =>
-    partitionStatus(partition, coordinator, workers.get(partition), known.endOffset(partition), known.nowMs),
+    partitionStatus(partition, coordinator, workers.get(partition), known.records(partition), known.nowMs),
   );
   return {
     topicId: known.topicId,
@@ -79,19 +88,22 @@ function partitionStatus(
   partition: number,
   coordinator: CoordinatorStatus | undefined,
   worker: WorkerStatus | undefined,
-  endOffset: number | undefined,
+  records: RecordRange | undefined,
   nowMs: number,
 ): TablePartitionStatus {
   const committed =
     coordinator?.phase === 'committing' ? (coordinator.offsets.get(partition) ?? 0) : worker?.committed;
   const lagRecords =
-    committed === undefined || endOffset === undefined ? undefined : Math.max(0, endOffset - committed);
+    committed === undefined || records === undefined
+      ? undefined
+      : // What was deleted does not wait.
+        Math.max(0, records.highWatermark - Math.max(committed, records.logStart));
   const newestMs =
     coordinator?.newestMs.get(partition) ?? (committed === 0 ? undefined : coordinator?.ingestedMs);
-  const unreachable = coordinator?.unreachable.get(partition);
+  const unreachable = worker === undefined ? coordinator?.unreachable.get(partition) : undefined;
   return {
     partition,
-    state: stateOf(worker, unreachable),
+    state: stateOf(worker, coordinator !== undefined, unreachable),
     committed,
     lagRecords,
     freshnessMs: lagRecords === 0 ? 0 : newestMs === undefined ? undefined : Math.max(0, nowMs - newestMs),
@@ -99,13 +111,16 @@ function partitionStatus(
     waitingFiles: worker?.waitingFiles ?? 0,
     problem: worker?.problem,
     unreachable,
+    lastError: worker?.lastError,
   };
 }
 
 function stateOf(
   worker: WorkerStatus | undefined,
+  isLedHere: boolean,
   unreachable: string | undefined,
 ): TablePartitionStatus['state'] {
-  if (worker !== undefined) return worker.problem === undefined ? 'running' : 'stopped';
+  if (worker?.problem !== undefined) return 'stopped';
+  if (worker !== undefined) return isLedHere || worker.committed !== undefined ? 'running' : 'waiting';
   return unreachable === undefined ? 'elsewhere' : 'unreachable';
 }

@@ -48,4 +48,6 @@ export interface WorkerCounters {
   fileBytes: number;
   /** Offsets that were passed because their records had been deleted. */
   deletedOffsets: number;
+  /** Times that a worker failed and began anew. */
+  workerFailures: number;
 }

@@ -15,6 +15,7 @@ const running: TablePartitionStatus = {
   waitingFiles: 0,
   problem: undefined,
   unreachable: undefined,
+  lastError: undefined,
 };
 
 function tableOf(topic: string, given: Partial<TableStatus>): TableStatus {
@@ -35,7 +36,14 @@ async function lines(metrics: Metrics, pattern: RegExp): Promise<string[]> {
 test('what stands still has a value for as long as it does, with topic, partition, offset and reason', async () => {
   const metrics = new Metrics();
   const tables = new TableMetrics(metrics);
-  const counters = { rows: 7, files: 1, fileBytes: 10, commits: 1, failures: new Map() } as unknown;
+  const counters = {
+    rows: 7,
+    files: 1,
+    fileBytes: 10,
+    commits: 1,
+    workerFailures: 0,
+    failures: new Map(),
+  } as unknown;
   const read = (status: readonly TableStatus[]): TablesRead =>
     ({ counters, status, openFileBytes: 0 }) as unknown as TablesRead;
   const problem = { offset: 5, code: 'NOT_FRAMED', reason: 'it does not begin with a zero byte' } as const;

@@ -19,6 +19,9 @@ export class TableMetrics {
     metrics.counter('firn_table_files_total').inc(this.#growth('files', counters.files));
     metrics.counter('firn_table_file_bytes_total').inc(this.#growth('bytes', counters.fileBytes));
     metrics.counter('firn_table_commits_total').inc(this.#growth('commits', counters.commits));
+    metrics
+      .counter('firn_table_worker_failures_total')
+      .inc(this.#growth('worker failures', counters.workerFailures));
     for (const [code, total] of counters.failures)
       metrics
         .counter('firn_table_commit_failures_total')
@@ -27,13 +30,16 @@ export class TableMetrics {
     const freshness = metrics.gauge('firn_table_freshness_seconds');
     const waiting = metrics.gauge('firn_table_waiting_records');
     const stopped = metrics.gauge('firn_table_stopped_partitions');
+    const unreachable = metrics.gauge('firn_table_unreachable_partitions');
     const stoppedTables = metrics.gauge('firn_stopped_tables');
     // Tables and problems that are gone leave no value behind.
-    for (const gauge of [freshness, waiting, stopped, stoppedTables]) gauge.reset();
+    for (const gauge of [freshness, waiting, unreachable, stopped, stoppedTables]) gauge.reset();
     for (const { topic, coordinator, partitions } of status) {
       const ages = partitions.map(({ freshnessMs }) => freshnessMs ?? Infinity);
       const age = Math.max(0, ...ages);
       if (coordinator !== undefined && age < Infinity) freshness.set({ topic }, age / 1000);
+      if (coordinator !== undefined)
+        unreachable.set({ topic }, partitions.filter(({ state }) => state === 'unreachable').length);
       const lags = partitions.flatMap(({ lagRecords }) => lagRecords ?? []);
       if (lags.length > 0)
         waiting.set(
