@@ -3,6 +3,7 @@ import { RunningState } from '../runtime/running-state.ts';
 import type { Service } from '../runtime/service.ts';
 import type { StructType } from '../schema/table-type.ts';
 import { ingestTag } from '../iceberg/append.ts';
+import { CommitPace } from './commit-pace.ts';
 import { planCommit } from './commit-plan.ts';
 import type { CoordinatorContext } from './coordinator-context.ts';
 import { TableStop, invariant } from './errors.ts';
@@ -85,7 +86,7 @@ export class Coordinator implements Service {
   readonly #identifier: TableIdentifier;
   readonly #name: string;
   readonly #state: RunningState;
-  readonly #wake = new WakeUp();
+  readonly #pace: CommitPace;
   readonly #updated = new WakeUp();
   readonly #commits: CommitContext;
   readonly #vectors: OffsetVectors;
@@ -99,9 +100,6 @@ export class Coordinator implements Service {
   #lastError: CoordinatorStatus['lastError'];
   /** Files that are in no snapshot and cannot come into one once a later commit than theirs is applied. */
   #garbage: string[] = [];
-  /** A file is full, or something was registered. */
-  #isDue = false;
-  #intervalStartMs: number;
   #ran: Promise<void> = Promise.resolve();
 
   constructor(context: CoordinatorContext) {
@@ -113,8 +111,9 @@ export class Coordinator implements Service {
     this.#identifier = { namespace: settings.namespace, name: settings.tableName };
     this.#name = [...settings.namespace, settings.tableName].join('.');
     this.#state = new RunningState(runtime);
-    this.#intervalStartMs = runtime.monotonicMs();
-    this.#calls = new WorkerCalls(context, this.#state.signal, () => this.#settings.commitIntervalMs);
+    const intervalMs = (): number => this.#settings.commitIntervalMs;
+    this.#pace = new CommitPace(runtime, this.#state, intervalMs);
+    this.#calls = new WorkerCalls(context, this.#state.signal, intervalMs);
     this.#vectors = new OffsetVectors(context.store, runtime, topicId, this.#state.signal);
     this.#commits = {
       catalog: context.catalog,
@@ -156,7 +155,7 @@ export class Coordinator implements Service {
 
   async stop(): Promise<void> {
     this.#state.stop();
-    this.#wake.ring();
+    this.#pace.wake();
     this.#updated.ring();
     await this.#ran.catch(() => undefined);
   }
@@ -164,14 +163,13 @@ export class Coordinator implements Service {
   /** Other settings of the same table. */
   update(settings: TableSettings): void {
     this.#settings = settings;
-    this.#wake.ring();
+    this.#pace.wake();
     this.#updated.ring();
   }
 
   /** Something is worth a look before the interval is over. */
   due(): void {
-    this.#isDue = true;
-    this.#wake.ring();
+    this.#pace.due();
   }
 
   async #run(): Promise<void> {
@@ -188,8 +186,8 @@ export class Coordinator implements Service {
           // Whoever superseded it leads; nothing it could do would be applied.
           if (error.code === 'SUPERSEDED') break;
           // A schema that is registered may help; for all else somebody has to do something to the table, of which nobody tells.
-          const bell = error.code === 'UNSUPPORTED_SCHEMA' ? this.#wake : this.#updated;
-          await bell.wait(undefined, stoppedRetryMs, this.#context.runtime);
+          if (error.code === 'UNSUPPORTED_SCHEMA') await this.#pace.untilDue(stoppedRetryMs);
+          else await this.#updated.wait(undefined, stoppedRetryMs, this.#context.runtime);
         } else {
           this.#phase = 'opening';
           await this.#state.backoff();
@@ -233,7 +231,7 @@ export class Coordinator implements Service {
     await this.#collect(claimed, false);
     let current = claimed;
     while (this.#state.shouldRun()) {
-      const isOver = await this.#pause();
+      const isOver = await this.#pace.pause();
       if (!this.#state.shouldRun()) return;
       const next = await this.#commitOnce(current, isOver);
       if (next === undefined) continue;
@@ -243,26 +241,9 @@ export class Coordinator implements Service {
     }
   }
 
-  /** Until the interval is over (true), or something is due. */
-  async #pause(): Promise<boolean> {
-    const { runtime } = this.#context;
-    for (;;) {
-      const leftMs = this.#intervalStartMs + this.#settings.commitIntervalMs - runtime.monotonicMs();
-      if (leftMs <= 0) {
-        this.#intervalStartMs = runtime.monotonicMs();
-        this.#isDue = false;
-        return true;
-      }
-      if (this.#isDue || !this.#state.shouldRun()) break;
-      await this.#wake.wait(undefined, leftMs, runtime);
-    }
-    this.#isDue = false;
-    return false;
-  }
-
   /** Waits for a schema to make columns of: the subject's latest one, or that of the first record. */
   async #columns(): Promise<StructType> {
-    const { schemas, topicName, runtime } = this.#context;
+    const { schemas, topicName } = this.#context;
     const { signal } = this.#state;
     for (;;) {
       const latest = await schemas.latest(`${topicName}-value`, signal);
@@ -274,8 +255,7 @@ export class Coordinator implements Service {
         const first = id === undefined ? undefined : await schemas.byId(id, signal);
         if (first !== undefined) return columnsOf(first, topicName);
       }
-      if (!this.#isDue) await this.#wake.wait(undefined, this.#settings.commitIntervalMs, runtime);
-      this.#isDue = false;
+      await this.#pace.untilDue(this.#settings.commitIntervalMs);
       signal.throwIfAborted();
     }
   }

@@ -6,6 +6,7 @@ import { sleep } from '../runtime/runtime.ts';
 import type { Service } from '../runtime/service.ts';
 import type { AppendStop, OpenDataFile } from './data-file-writer.ts';
 import { invariant } from './errors.ts';
+import { finishDataFile } from './finish-data-file.ts';
 import { FirstSchema } from './first-schema.ts';
 import { learnSchema, problemAt } from './record-problem.ts';
 import type { RecordProblem } from './record-problem.ts';
@@ -394,7 +395,6 @@ export class PartitionWorker implements Service {
 
   /** Ends the open file and puts it into the store; from then on it waits for a commit. */
   async #finish(open: OpenRange): Promise<void> {
-    const { counters, memory, pace, crashPoint } = this.#context;
     const target = this.#target;
     const to = this.#position;
     invariant(target !== undefined && to !== undefined, 'an open file has a table and an end');
@@ -404,52 +404,27 @@ export class PartitionWorker implements Service {
       this.#dropOpen();
       return;
     }
-    while (!pace.hasTime) await pace.rest();
-    if (this.#open !== open) return;
-    const encoded = await file.finish();
-    crashPoint('worker.file.encoded');
-    if (this.#open !== open) return;
-    memory.update(this, encoded.sizeBytes);
-    const path = await this.#put(target, encoded.pieces, open);
-    if (path === undefined || this.#open !== open) return;
-    counters.rows += encoded.recordCount;
-    counters.files += 1;
-    counters.fileBytes += encoded.sizeBytes;
+    const finished = await finishDataFile(this.#context, {
+      file,
+      holder: this,
+      // Named after all that tells it from others' for people; the name itself is nobody else's.
+      folder: `${target.location}/data/${this.#epoch}/${this.partition}-${from}`,
+      isWanted: () => this.#open === open,
+      signal: this.#state.signal,
+    });
+    if (finished === undefined || this.#open !== open) return;
+    const { schemaId } = file;
+    const { specId } = target;
     this.#waiting.push({
       partition: this.partition,
       from,
       to,
-      file: {
-        path,
-        sizeBytes: encoded.sizeBytes,
-        recordCount: encoded.recordCount,
-        metrics: encoded.metrics,
-        schemaId: file.schemaId,
-        specId: target.specId,
-        maxTimestampMs,
-      },
+      file: { ...finished, schemaId, specId, maxTimestampMs },
     });
     this.#mustFinish = false;
     this.#wentWell();
     this.#dropOpen();
-    const isFull = encoded.sizeBytes >= this.#targetFileBytes / 2;
+    const isFull = finished.sizeBytes >= this.#targetFileBytes / 2;
     if (isFull || this.#waiting.length >= this.#context.options.maxWaitingFiles) this.#onDue();
-  }
-
-  /** The location; `undefined`: it is not needed any more. */
-  async #put(
-    target: TableTarget,
-    pieces: readonly Uint8Array[],
-    open: OpenRange,
-  ): Promise<string | undefined> {
-    const { files, crashPoint } = this.#context;
-    while (this.#open === open) {
-      const path = `${target.location}/data/${this.#epoch}/${this.partition}-${open.from}-${files.uniqueName()}.parquet`;
-      crashPoint('worker.file.put.before');
-      const isWritten = await files.create(path, pieces, this.#state.signal);
-      crashPoint('worker.file.put.after');
-      if (isWritten) return path;
-    }
-    return undefined;
   }
 }

@@ -160,10 +160,9 @@ export const tableMutants = {
     caughtBy: ['reference safety'],
     edits: [
       {
-        file: 'table/partition-worker.ts',
-        find: 'const isWritten = await files.create(path, pieces, this.#state.signal);',
-        replace:
-          'const isWritten = true;\n      files.create(path, pieces, this.#state.signal).catch(() => undefined);',
+        file: 'table/finish-data-file.ts',
+        find: 'const isWritten = await files.create(path, pieces, signal);',
+        replace: 'const isWritten = true;\n    files.create(path, pieces, signal).catch(() => undefined);',
       },
     ],
   },
