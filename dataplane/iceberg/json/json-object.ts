@@ -22,11 +22,12 @@ export class JsonObject {
     this.#fields = value;
   }
 
+  /** Whether the field is there and not null. Asking is not reading it: `rest` still has it. */
   has(name: string): boolean {
     return Object.hasOwn(this.#fields, name) && this.#fields[name] !== null;
   }
 
-  /** `undefined` when it is missing or null. */
+  /** `undefined` when it is missing or null; read either way, so no part of {@link rest}. */
   value(name: string): unknown {
     this.#taken.add(name);
     return this.has(name) ? this.#fields[name] : undefined;
@@ -38,7 +39,7 @@ export class JsonObject {
   }
 
   optionalText(name: string): string | undefined {
-    return this.has(name) ? this.text(name) : undefined;
+    return this.value(name) === undefined ? undefined : this.text(name);
   }
 
   flag(name: string): boolean {
@@ -55,7 +56,7 @@ export class JsonObject {
   }
 
   optionalInteger(name: string, min = 0, max = Number.MAX_SAFE_INTEGER): number | undefined {
-    return this.has(name) ? this.integer(name, min, max) : undefined;
+    return this.value(name) === undefined ? undefined : this.integer(name, min, max);
   }
 
   /** An id of 32 bits: of a schema, field, spec or order. */
@@ -69,7 +70,7 @@ export class JsonObject {
   }
 
   optionalLong(name: string): bigint | undefined {
-    return this.has(name) ? this.long(name) : undefined;
+    return this.value(name) === undefined ? undefined : this.long(name);
   }
 
   longs(name: string): readonly bigint[] {
@@ -104,12 +105,12 @@ export class JsonObject {
 
   /** Missing means empty. */
   listOrEmpty<T>(name: string, decode: (element: JsonObject) => T): T[] {
-    return this.has(name) ? this.list(name, decode) : [];
+    return this.value(name) === undefined ? [] : this.list(name, decode);
   }
 
   /** A map of texts; missing means empty. */
   texts(name: string): Readonly<Record<string, string>> {
-    if (!this.has(name)) return {};
+    if (this.value(name) === undefined) return {};
     const object = this.object(name);
     return Object.fromEntries(object.names().map((key) => [key, object.text(key)]));
   }
@@ -123,7 +124,7 @@ export class JsonObject {
     return Object.keys(this.#fields);
   }
 
-  /** The fields that nobody asked for, or `undefined`. */
+  /** The fields that nobody read, or `undefined` when there are none. */
   rest(): Readonly<Record<string, unknown>> | undefined {
     const names = this.names().filter((name) => !this.#taken.has(name));
     if (names.length === 0) return undefined;

@@ -252,6 +252,32 @@ describe('table metadata', () => {
     });
   });
 
+  it('whose optional fields are null loses nothing that it is given later', () => {
+    const names = ['current-snapshot-id', 'refs', 'snapshots', 'snapshot-log', 'metadata-log', 'properties'];
+    const nulls = Object.fromEntries([...names, 'of-later-versions'].map((name) => [name, null]));
+    const empty = parseTableMetadata(
+      printJson({ ...(parseJson(javaStyle, source) as object), ...nulls }),
+      source,
+    );
+    assert.deepEqual(Object.keys(empty.extra ?? {}), ['statistics', 'of-later-versions']);
+    const { snapshots, refs, snapshotLog, metadataLog, properties, currentSnapshotId } = parseTableMetadata(
+      javaStyle,
+      source,
+    );
+    const filled = { ...empty, snapshots, refs, snapshotLog, metadataLog, properties, currentSnapshotId };
+    assert.deepEqual(parseTableMetadata(printTableMetadata(filled), source), filled);
+    // Metadata that was decoded by whatever means: a field of its own is never replaced by one that it does not know.
+    const shadowed = { ...filled, extra: { ...filled.extra, ...nulls } };
+    assert.deepEqual(parseTableMetadata(printTableMetadata(shadowed), source), filled);
+  });
+
+  it('has snapshots that lose no field to a null either', () => {
+    const text = changed(['snapshots', 0, 'parent-snapshot-id'], null);
+    const [first] = parseTableMetadata(text, source).snapshots;
+    assert.equal(first?.parentSnapshotId, undefined);
+    assert.equal(first?.extra, undefined);
+  });
+
   const wrong: readonly (readonly [path: readonly (string | number)[], value: unknown, field: string])[] = [
     [['table-uuid'], undefined, 'table-uuid'],
     [['last-sequence-number'], -1, 'last-sequence-number'],

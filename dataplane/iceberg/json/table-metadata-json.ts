@@ -17,6 +17,8 @@ export function printTableMetadata(metadata: TableMetadata): string {
 
 export function tableMetadataJson(metadata: TableMetadata): Record<string, unknown> {
   return {
+    // First: whatever it holds never stands in for a field that is known.
+    ...metadata.extra,
     'format-version': metadata.formatVersion,
     'table-uuid': metadata.tableUuid,
     location: metadata.location,
@@ -43,7 +45,6 @@ export function tableMetadataJson(metadata: TableMetadata): Record<string, unkno
       'timestamp-ms': timestampMs,
       'metadata-file': metadataFile,
     })),
-    ...metadata.extra,
   };
 }
 
@@ -96,7 +97,7 @@ export function readTableMetadata(json: JsonObject): TableMetadata {
 
 /** Metadata from before there were refs has a current snapshot alone. */
 function readRefs(json: JsonObject, current: bigint | undefined): Readonly<Record<string, SnapshotRef>> {
-  const refs = json.has('refs') ? json.object('refs') : undefined;
+  const refs = json.value('refs') === undefined ? undefined : json.object('refs');
   const entries: [string, SnapshotRef][] = (refs?.names() ?? []).map((name) => [
     name,
     readRef(refs?.object(name) ?? json),
