@@ -1,6 +1,7 @@
 import { FormatError } from '../errors.ts';
 import { noFieldId } from './avro-schema.ts';
 import type { AvroType } from './avro-schema.ts';
+import type { DecodeBudget } from './decode-budget.ts';
 
 /**
  * A decoded value: longs are `number` where exact, else `bigint`; bytes and fixed are `Uint8Array`; records are maps from
@@ -19,6 +20,7 @@ export type AvroValue =
 
 export class AvroRecord {
   readonly byId: ReadonlyMap<number, AvroValue>;
+  /** The fields that have no id. */
   readonly byName: ReadonlyMap<string, AvroValue>;
 
   constructor(byId: ReadonlyMap<number, AvroValue>, byName: ReadonlyMap<string, AvroValue>) {
@@ -27,15 +29,21 @@ export class AvroRecord {
   }
 }
 
+/** Of records whose fields all have ids: a map less for each pair of a column and its count, of which manifests consist. */
+const noNames: ReadonlyMap<string, AvroValue> = new Map();
+
 /** Avro's binary encoding, read by the writer's schema. Throws a {@link FormatError} for bytes that do not fit it. */
 export class AvroReader {
   readonly source: string;
   readonly #bytes: Buffer;
+  readonly #budget: DecodeBudget;
   #at = 0;
 
-  constructor(bytes: Uint8Array, source: string) {
+  /** @param budget of the file that the bytes are of, which they were added to */
+  constructor(bytes: Uint8Array, source: string, budget: DecodeBudget) {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.source = source;
+    this.#budget = budget;
   }
 
   get position(): number {
@@ -47,6 +55,7 @@ export class AvroReader {
   }
 
   value(type: AvroType): AvroValue {
+    if (!this.#budget.takeValue()) return this.fail('has more values than a file of this size may have');
     switch (type.kind) {
       case 'null':
         return undefined;
@@ -79,13 +88,13 @@ export class AvroReader {
       }
       case 'record': {
         const byId = new Map<number, AvroValue>();
-        const byName = new Map<string, AvroValue>();
+        let byName: Map<string, AvroValue> | undefined;
         for (const field of type.fields) {
           const value = this.value(field.type);
-          byName.set(field.name, value);
           if (field.fieldId !== noFieldId) byId.set(field.fieldId, value);
+          else (byName ??= new Map()).set(field.name, value);
         }
-        return new AvroRecord(byId, byName);
+        return new AvroRecord(byId, byName ?? noNames);
       }
     }
   }
@@ -161,7 +170,6 @@ export class AvroReader {
     if (typeof count !== 'number') return this.fail(`${count} items in a block`);
     const items = count < 0 ? -count : count;
     if (count < 0) this.size();
-    // Items that take no bytes (nulls) would make a short file expand without end.
     if (items > this.#bytes.byteLength - this.#at)
       return this.fail(`${items} items in a block that ends before`);
     return items;

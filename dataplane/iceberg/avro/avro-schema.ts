@@ -32,14 +32,15 @@ export function parseAvroSchema(text: string, source: string): AvroType {
 class SchemaReader {
   readonly #source: string;
   readonly #named: Map<string, AvroType> = new Map();
+  readonly #heights: Map<AvroType, number> = new Map();
 
   constructor(source: string) {
     this.#source = source;
   }
 
   read(json: unknown, path: string, depth: number): AvroType {
-    if (depth > maxDepth) throw this.#invalid(path, `types are nested deeper than ${maxDepth}`);
-    if (typeof json === 'string') return this.#byName(json, path);
+    if (depth > maxDepth) throw this.#tooDeep(path);
+    if (typeof json === 'string') return this.#byName(json, path, depth);
     if (Array.isArray(json)) {
       const branches = (json as unknown[]).map((branch, at) =>
         this.read(branch, `${path}[${at}]`, depth + 1),
@@ -96,15 +97,45 @@ class SchemaReader {
     return type;
   }
 
-  #byName(name: string, path: string): AvroType {
+  #byName(name: string, path: string, depth: number): AvroType {
     const primitive = primitives.find((known) => known === name);
     if (primitive !== undefined) return { kind: primitive };
     const named = this.#named.get(name);
     if (named === undefined) throw this.#invalid(path, `${shown(name)} is no type`);
+    // Each of a chain of types that name one another can stand at a small depth of its own.
+    if (depth + this.#heightOf(named) > maxDepth) throw this.#tooDeep(path);
     return named;
+  }
+
+  /** How many types deep the values of a type are nested; each type is looked at once. */
+  #heightOf(type: AvroType): number {
+    const known = this.#heights.get(type);
+    if (known !== undefined) return known;
+    const height = 1 + partsOf(type).reduce((most, part) => Math.max(most, this.#heightOf(part)), 0);
+    this.#heights.set(type, height);
+    return height;
+  }
+
+  #tooDeep(field: string): FormatError {
+    return this.#invalid(field, `types are nested deeper than ${maxDepth}`);
   }
 
   #invalid(field: string, what: string): FormatError {
     return new FormatError('INVALID', { source: this.#source, field }, what);
+  }
+}
+
+function partsOf(type: AvroType): readonly AvroType[] {
+  switch (type.kind) {
+    case 'array':
+      return [type.items];
+    case 'map':
+      return [type.values];
+    case 'union':
+      return type.branches;
+    case 'record':
+      return type.fields.map((field) => field.type);
+    default:
+      return [];
   }
 }

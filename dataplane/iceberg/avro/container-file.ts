@@ -3,6 +3,7 @@ import { FormatError } from '../errors.ts';
 import { AvroReader, AvroRecord } from './avro-reader.ts';
 import { parseAvroSchema } from './avro-schema.ts';
 import { AvroWriter } from './avro-writer.ts';
+import { DecodeBudget } from './decode-budget.ts';
 
 /**
  * Avro object container files (Avro specification, "Object Container Files"):
@@ -12,7 +13,6 @@ import { AvroWriter } from './avro-writer.ts';
 const magic = Uint8Array.of(0x4f, 0x62, 0x6a, 1);
 const syncBytes = 16;
 const blockBytes = 64 * 1024;
-const maxBlockBytes = 256 * 1024 * 1024;
 
 export interface ContainerOptions {
   /** In the order in which they are written, `avro.schema` first; `avro.codec` is added. */
@@ -62,9 +62,19 @@ export interface ContainerFile {
   readonly records: readonly AvroRecord[];
 }
 
-/** @param source location, for errors: a {@link FormatError} names it and the byte. */
-export function readContainerFile(bytes: Uint8Array, source: string): ContainerFile {
-  const reader = new AvroReader(bytes, source);
+/**
+ * Any writer's file, as long as it does not expand to more than a {@link DecodeBudget} holds.
+ *
+ * @param source location, for errors: a {@link FormatError} names it and the byte.
+ */
+export function readContainerFile(
+  bytes: Uint8Array,
+  source: string,
+  budget: DecodeBudget = new DecodeBudget(),
+): ContainerFile {
+  const headerBudget = new DecodeBudget();
+  headerBudget.addPlain(bytes.byteLength);
+  const reader = new AvroReader(bytes, source, headerBudget);
   if (bytes.byteLength < magic.byteLength || !magic.every((byte, at) => bytes[at] === byte))
     reader.fail('is no Avro object container file');
   reader.fixed(magic.byteLength);
@@ -85,8 +95,9 @@ export function readContainerFile(bytes: Uint8Array, source: string): ContainerF
   while (!reader.isAtEnd) {
     const count = reader.size();
     const place = reader.position;
-    const plain = inflate(reader.bytes(), place);
-    const block = new AvroReader(plain, `${source} (block at byte ${place})`);
+    const plain = inflate(reader.bytes(), place, budget.plainBytesLeft);
+    if (!budget.addPlain(plain.byteLength)) return reader.fail('expands to more than a file may');
+    const block = new AvroReader(plain, `${source} (block at byte ${place})`, budget);
     if (count > plain.byteLength)
       reader.fail(`a block of ${plain.byteLength} bytes cannot have ${count} records`);
     for (let at = 0; at < count; at += 1) {
@@ -100,23 +111,33 @@ export function readContainerFile(bytes: Uint8Array, source: string): ContainerF
   return { header, records };
 }
 
-const decompress: Readonly<Record<string, (bytes: Uint8Array) => Uint8Array>> = {
+type Decompress = (bytes: Uint8Array, maxOutputLength: number) => Uint8Array;
+
+const decompress: Readonly<Record<string, Decompress>> = {
   null: (bytes) => bytes,
-  deflate: (bytes) => inflateRawSync(bytes, { maxOutputLength: maxBlockBytes }),
-  zstandard: (bytes) => zstdDecompressSync(bytes, { maxOutputLength: maxBlockBytes }),
+  deflate: (bytes, maxOutputLength) => inflateRawSync(bytes, { maxOutputLength }),
+  zstandard: (bytes, maxOutputLength) => zstdDecompressSync(bytes, { maxOutputLength }),
 };
 
-function codecOf(codec: string, source: string): (bytes: Uint8Array, place: number) => Uint8Array {
+function codecOf(
+  codec: string,
+  source: string,
+): (bytes: Uint8Array, place: number, maxBytes: number) => Uint8Array {
   const plain = Object.hasOwn(decompress, codec) ? decompress[codec] : undefined;
   if (plain === undefined) {
     const what = `the codec ${JSON.stringify(codec)} is not built; have manifests written with write.avro.compression-codec=gzip`;
     throw new FormatError('UNSUPPORTED', { source, field: 'avro.codec' }, what);
   }
-  return (bytes, place) => {
+  return (bytes, place, maxBytes) => {
     try {
-      return plain(bytes);
+      // One byte more than there may be: zlib takes no bound of 0, and whoever counts what comes out finds it too long.
+      return plain(bytes, maxBytes + 1);
     } catch (cause) {
-      const what = `a block cannot be decompressed (${codec})`;
+      const isTooLong =
+        cause instanceof RangeError && 'code' in cause && cause.code === 'ERR_BUFFER_TOO_LARGE';
+      const what = isTooLong
+        ? 'expands to more than a file may'
+        : `a block cannot be decompressed (${codec})`;
       throw new FormatError('INVALID', { source, field: `byte ${place}` }, what, cause);
     }
   };
