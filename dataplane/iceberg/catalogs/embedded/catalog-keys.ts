@@ -15,7 +15,7 @@ import { CatalogError } from '../../errors.ts';
  */
 export const tablesFolder = 'tables/';
 const namespacesFolder = 'catalog/namespaces/';
-const pointersFolder = 'catalog/tables/';
+export const pointersFolder = 'catalog/tables/';
 
 const maxNameBytes = 1024;
 /** A segment of a key has at most 255 bytes, and `-<uuid8>` follows. */
@@ -39,6 +39,23 @@ export function pointersPrefix(namespace: readonly string[]): string {
 
 export function tableFolder({ namespace, name }: TableIdentifier, uuid: string): string {
   return `${tablesFolder}${namespaceSegment(namespace)}/${encodedName(name)}-${uuid.slice(0, 8)}`;
+}
+
+export interface ChosenFolder {
+  /** No `/` at the end. */
+  readonly folder: string;
+  /** Of the table that it was chosen for, when it was. */
+  readonly pointerKey: string;
+}
+
+/**
+ * The folder of a table that a key lies in, or is, by its form: {@link tableFolder} read backwards. What follows the last
+ * `-` is of a uuid and has none itself, so no two tables have one folder.
+ */
+export function chosenFolderOf(key: string): ChosenFolder | undefined {
+  const [, folder, namespace, name] = /^(tables\/([^/]+)\/([^/]+)-[0-9a-f]{8})(?:\/|$)/.exec(key) ?? [];
+  if (folder === undefined) return undefined;
+  return { folder, pointerKey: `${pointersFolder}${namespace}/${name}` };
 }
 
 /** REFUSED with a sentence for what cannot be a name. */

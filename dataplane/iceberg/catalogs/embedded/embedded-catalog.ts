@@ -1,6 +1,6 @@
 import { forEachLimited } from '../../../runtime/concurrency.ts';
 import type { Runtime } from '../../../runtime/runtime.ts';
-import { keyOfLocation, locationOf } from '../../../store/locations.ts';
+import { locationOf } from '../../../store/locations.ts';
 import type { ObjectStore } from '../../../store/object-store.ts';
 import type { Catalog, CreateTable, LoadedTable, TableIdentifier } from '../../catalog.ts';
 import { CatalogError } from '../../errors.ts';
@@ -9,13 +9,14 @@ import { randomUuid } from '../../random-ids.ts';
 import type { TableMetadata } from '../../table-metadata.ts';
 import type { TableRequirement, TableUpdate } from '../../table-update.ts';
 import { applyUpdates } from '../../update/apply-updates.ts';
-import { checkIdentifier, pointerKey, pointersPrefix, tableFolder, tablesFolder } from './catalog-keys.ts';
+import { checkIdentifier, pointerKey, pointersPrefix, tableFolder } from './catalog-keys.ts';
 import { tablePointerFormat } from './catalog-record.ts';
 import type { TablePointer } from './catalog-record.ts';
 import { MetadataFiles } from './metadata-files.ts';
 import { compare, keysOf, Namespaces, noSuchNamespace } from './namespaces.ts';
 import { reading, RecordStore } from './record-store.ts';
 import type { Held } from './record-store.ts';
+import { shown, TableFolders } from './table-folders.ts';
 
 const readsAtOnce = 16;
 /** How often a commit is checked against, and tried on, what others have made of the table meanwhile. */
@@ -37,6 +38,7 @@ export class EmbeddedCatalog implements Catalog {
   readonly #runtime: Runtime;
   readonly #pointers: RecordStore<TablePointer>;
   readonly #files: MetadataFiles;
+  readonly #folders: TableFolders;
 
   constructor(store: ObjectStore, runtime: Runtime) {
     this.name = `embedded catalog in ${store.name}`;
@@ -45,6 +47,7 @@ export class EmbeddedCatalog implements Catalog {
     this.namespaces = new Namespaces(store, runtime);
     this.#pointers = new RecordStore(store, runtime, tablePointerFormat);
     this.#files = new MetadataFiles(store);
+    this.#folders = new TableFolders(store, this.#pointers, this.#files);
   }
 
   async ensureNamespace(namespace: readonly string[], signal?: AbortSignal): Promise<void> {
@@ -112,10 +115,10 @@ export class EmbeddedCatalog implements Catalog {
       const context = { nowMs: this.#runtime.wallMs(), metadataLocation };
       const next = unlessError(applyUpdates(base, requirements, updates, context));
       if (next === base) return { metadata: base, metadataLocation };
-      this.#checkLocations(next);
+      this.#folders.checkLocations(table, next, base);
       const loaded = await this.#replace(table, held, next, signal);
       if (loaded !== undefined) {
-        await this.#trim(base, next);
+        await this.#trim(table, base, next);
         return loaded;
       }
     }
@@ -125,7 +128,11 @@ export class EmbeddedCatalog implements Catalog {
     );
   }
 
-  /** Adopts metadata that lies in this store already, e.g. of a table that was dropped. */
+  /**
+   * Adopts metadata that lies in this store already, e.g. of a table that was dropped; REFUSED when it is in the folder of
+   * one that was not. Of several that adopt one folder at a time at most one succeeds: each looks again once its pointer is
+   * written, and takes it back when it finds another.
+   */
   async registerTable(
     table: TableIdentifier,
     metadataLocation: string,
@@ -134,15 +141,18 @@ export class EmbeddedCatalog implements Catalog {
     const held = await this.#checkCreatable(table, signal);
     this.#files.checkInside(metadataLocation);
     const metadata = await this.#files.read(metadataLocation, signal);
+    const check = (): Promise<void> =>
+      this.#folders.checkAdoptable(table, metadataLocation, metadata, signal);
+    await check();
     if ((await this.#swap(table, held, metadataLocation, signal)) === 'lost') throw alreadyExists(table);
-    await this.#confirmNamespace(table, signal);
+    await this.#confirm(table, check, signal);
     return { metadata, metadataLocation };
   }
 
   /**
    * Replaces the pointer by a tombstone; a commit that races it wins before it or is told NO_SUCH_TABLE. Files stay, unless
    * `purge` asks for them to be deleted too: after the tombstone is written, best effort, and only where the location was
-   * chosen by this catalog, so that nobody else's files can lie in it.
+   * chosen by this catalog for this very table, so that nobody else's files can lie in it ({@link TableFolders}).
    */
   async dropTable(
     table: TableIdentifier,
@@ -155,7 +165,11 @@ export class EmbeddedCatalog implements Catalog {
       const held = await this.#pointers.read(pointerKey(table), signal);
       if (!isTable(held)) throw noSuchTable(table);
       const folder = purge
-        ? await this.#purgeable(table, held.record.value.metadataLocation, signal)
+        ? await this.#folders.purgeable(
+            table,
+            await this.#files.read(held.record.value.metadataLocation, signal),
+            signal,
+          )
         : undefined;
       const swapped = await this.#pointers.swap(
         pointerKey(table),
@@ -208,17 +222,17 @@ export class EmbeddedCatalog implements Catalog {
         context,
       ),
     );
-    this.#checkLocations(metadata);
+    this.#folders.checkLocations(table, metadata);
     return metadata;
   }
 
   /** Of several creators of one name one succeeds, the others are told ALREADY_EXISTS. */
   async #create(table: TableIdentifier, metadata: TableMetadata, signal?: AbortSignal): Promise<LoadedTable> {
     const held = await this.#checkCreatable(table, signal);
-    this.#checkLocations(metadata);
+    this.#folders.checkLocations(table, metadata);
     const loaded = await this.#replace(table, held, metadata, signal);
     if (loaded === undefined) throw alreadyExists(table);
-    await this.#confirmNamespace(table, signal);
+    await this.#confirm(table, () => Promise.resolve(), signal);
     return loaded;
   }
 
@@ -233,10 +247,16 @@ export class EmbeddedCatalog implements Catalog {
     return held;
   }
 
-  /** See {@link Namespaces}: a table in a namespace that was dropped meanwhile is taken back. */
-  async #confirmNamespace(table: TableIdentifier, signal?: AbortSignal): Promise<void> {
+  /**
+   * After the pointer is written: a table in a namespace that was dropped meanwhile (see {@link Namespaces}), or for which
+   * `check` says REFUSED, is taken back.
+   */
+  async #confirm(table: TableIdentifier, check: () => Promise<void>, signal?: AbortSignal): Promise<void> {
+    let refusal: CatalogError;
     try {
-      if (await this.namespaces.confirm(table.namespace, signal)) return;
+      const refused = await refusalOf(check);
+      if (refused === undefined && (await this.namespaces.confirm(table.namespace, signal))) return;
+      refusal = refused ?? noSuchNamespace(table.namespace);
       await this.dropTable(table, { purge: false }, signal);
     } catch (error) {
       // The table stands, so "nothing was changed" would be wrong.
@@ -247,7 +267,7 @@ export class EmbeddedCatalog implements Catalog {
         error,
       );
     }
-    throw noSuchNamespace(table.namespace);
+    throw refusal;
   }
 
   /** `undefined`: somebody else replaced the pointer first; the metadata file is deleted again. */
@@ -274,38 +294,18 @@ export class EmbeddedCatalog implements Catalog {
     return await this.#pointers.swap(pointerKey({ namespace, name }), held, pointer, signal);
   }
 
-  /** `write.metadata.delete-after-commit.enabled`: metadata files that fell out of the log are deleted. */
-  async #trim(base: TableMetadata, next: TableMetadata): Promise<void> {
+  /**
+   * `write.metadata.delete-after-commit.enabled`: metadata files that fell out of the log are deleted, where they lie in the
+   * table's own folder.
+   */
+  async #trim(table: TableIdentifier, base: TableMetadata, next: TableMetadata): Promise<void> {
     if (next.properties['write.metadata.delete-after-commit.enabled'] !== 'true') return;
     const kept = new Set(next.metadataLog.map(({ metadataFile }) => metadataFile));
-    await this.#files.discard(
-      base.metadataLog.map(({ metadataFile }) => metadataFile).filter((file) => !kept.has(file)),
-    );
-  }
-
-  #checkLocations(metadata: TableMetadata): void {
-    this.#files.checkInside(`${metadata.location}/metadata`);
-    for (const property of ['write.metadata.path', 'write.data.path']) {
-      const location = metadata.properties[property];
-      if (location !== undefined) this.#files.checkInside(location);
-    }
-  }
-
-  /** The table's folder, with a `/`. */
-  async #purgeable(table: TableIdentifier, metadataLocation: string, signal?: AbortSignal): Promise<string> {
-    const { location, tableUuid } = await this.#files.read(metadataLocation, signal);
-    const key = keyOfLocation(this.#store, location);
-    if (key !== undefined && /^tables\/[^/]+\/[^/]+$/.test(key) && key.endsWith(`-${tableUuid.slice(0, 8)}`))
-      return `${key}/`;
-    throw new CatalogError(
-      'REFUSED',
-      `files of ${shown(table)} cannot be purged: its location ${location} was not chosen by this catalog, and others' ` +
-        `files may lie in it; drop it without purge and delete what lies there by hand`,
-    );
+    const fallen = base.metadataLog.map(({ metadataFile }) => metadataFile).filter((file) => !kept.has(file));
+    await this.#files.discard(this.#folders.ownMetadataFiles(table, next, fallen));
   }
 
   async #deleteFolder(folder: string, signal?: AbortSignal): Promise<void> {
-    if (!folder.startsWith(tablesFolder)) return;
     const keys = await keysOf(this.#store, folder, signal).catch(() => []);
     await this.#store.deleteMany(keys).catch(() => undefined);
   }
@@ -327,13 +327,19 @@ function isTable(
   return held?.record.value.state === 'table';
 }
 
+async function refusalOf(check: () => Promise<void>): Promise<CatalogError | undefined> {
+  try {
+    await check();
+    return undefined;
+  } catch (error) {
+    if (error instanceof CatalogError && error.code === 'REFUSED') return error;
+    throw error;
+  }
+}
+
 function unlessError(result: TableMetadata | CatalogError): TableMetadata {
   if (result instanceof CatalogError) throw result;
   return result;
-}
-
-function shown({ namespace, name }: TableIdentifier): string {
-  return [...namespace, name].join('.');
 }
 
 /** These two in the words of the reference implementation, which people and tools search for. */
