@@ -5,6 +5,9 @@ import type { ByteStream, ByteStreamEvents } from './byte-stream.ts';
 /** What a read brings at most when nobody has given memory for it. */
 const scratchBytes = 64 * 1024;
 
+/** Pieces that are together no larger are put together before they are sent: less work than to hand over each. */
+const maxCopiedBytes = 16 * 1024;
+
 /**
  * Where reads of all connections go. A read is one system call, and what it has brought is copied out before the next: so one
  * is enough, and a connection that is silent holds no memory.
@@ -15,6 +18,9 @@ const scratch = Buffer.allocUnsafeSlow(scratchBytes);
 export class TcpStream implements ByteStream {
   readonly remoteAddress: string;
   #socket: Socket;
+  /** Written in this turn of the event loop; leaves at its end. */
+  #written: Uint8Array[] = [];
+  #writtenBytes = 0;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -23,7 +29,7 @@ export class TcpStream implements ByteStream {
   }
 
   get unsentBytes(): number {
-    return this.#socket.writableLength;
+    return this.#writtenBytes + this.#socket.writableLength;
   }
 
   start(events: ByteStreamEvents): void {
@@ -42,17 +48,41 @@ export class TcpStream implements ByteStream {
     socket.resume();
   }
 
+  /**
+   * A slot that has become durable answers several requests of a connection, one after the other: a system call for each is
+   * what small requests cost most, and the client would wake up for each.
+   */
   write(pieces: readonly Uint8Array[]): void {
-    const socket = this.#socket;
-    if (socket.destroyed || pieces.length === 0) return;
-    if (pieces.length === 1 && pieces[0] !== undefined) {
-      socket.write(pieces[0]);
-      return;
+    if (this.#socket.destroyed || pieces.length === 0) return;
+    if (this.#written.length === 0) {
+      process.nextTick(() => {
+        this.#send();
+      });
     }
-    // One writev for all of them.
-    socket.cork();
-    for (const piece of pieces) socket.write(piece);
-    socket.uncork();
+    for (const piece of pieces) {
+      this.#written.push(piece);
+      this.#writtenBytes += piece.length;
+    }
+  }
+
+  #send(): void {
+    const socket = this.#socket;
+    const pieces = this.#written;
+    const sizeBytes = this.#writtenBytes;
+    this.#written = [];
+    this.#writtenBytes = 0;
+    const [first] = pieces;
+    if (socket.destroyed || first === undefined) return;
+    if (pieces.length === 1) {
+      socket.write(first);
+    } else if (sizeBytes <= maxCopiedBytes) {
+      socket.write(Buffer.concat(pieces, sizeBytes));
+    } else {
+      // One writev for all of them.
+      socket.cork();
+      for (const piece of pieces) socket.write(piece);
+      socket.uncork();
+    }
   }
 
   pause(): void {
@@ -64,6 +94,7 @@ export class TcpStream implements ByteStream {
   }
 
   destroy(): void {
+    this.#send();
     this.#socket.destroy();
   }
 }
