@@ -2,8 +2,13 @@
 export interface LogOptions {
   /** The longest a record waits for company before its slot is written. The linger adapts below it to the store's speed. */
   readonly maxLingerMs: number;
-  /** The shortest linger. 0 writes at once whenever no slot is under way. */
+  /** The shortest linger. */
   readonly minLingerMs: number;
+  /**
+   * While fewer slots than this are under way, records do not linger (unless `minLingerMs` makes them). For stores that are
+   * not billed by the request: company comes while the slots before are written. 0: records always linger.
+   */
+  readonly eagerSlots: number;
   /** A slot is closed at this size, give or take an eighth. One larger append still makes one (larger) slot. */
   readonly maxSlotBytes: number;
   /** Slots being written at a time. More would not be faster on S3, and each holds its bytes. */
@@ -76,6 +81,7 @@ const MiB = 1024 * 1024;
 export const defaultLogOptions: LogOptions = {
   maxLingerMs: 100,
   minLingerMs: 0,
+  eagerSlots: 0,
   maxSlotBytes: 8 * MiB,
   maxSlotsInFlight: 16,
   maxUnflushedBytes: 512 * MiB,

@@ -11,6 +11,9 @@ import { invariant } from './errors.ts';
  *
  * A slot is closed when it is full, when its first record has lingered, or on request; but never while the most slots
  * allowed are under way: then records gather, and the slot is closed as soon as one becomes durable.
+ *
+ * Where PUTs cost nothing but time (`LogOptions.eagerSlots`), it is also closed as soon as few slots are under way: what
+ * comes while they are written makes the company, so nothing waits that need not.
  */
 export class SlotAssembler {
   readonly #session: WalSession;
@@ -56,13 +59,26 @@ export class SlotAssembler {
     if (this.#openBytes >= this.#options.maxSlotBytes) {
       this.closeNow();
     } else if (first) {
-      const lingerMs = this.lingerMs();
-      if (lingerMs <= 0) this.closeNow();
-      else
-        this.#cancelLinger = this.#runtime.after(lingerMs, () => {
-          this.closeNow();
-        });
+      // Not before the other records of the request are here, and those of requests that have arrived with it.
+      if (this.#isEager) this.#closeAfter(0);
+      else {
+        const lingerMs = this.lingerMs();
+        if (lingerMs <= 0) this.closeNow();
+        else this.#closeAfter(lingerMs);
+      }
     }
+  }
+
+  #closeAfter(delayMs: number): void {
+    this.#cancelLinger = this.#runtime.after(delayMs, () => {
+      this.closeNow();
+    });
+  }
+
+  /** Whether so few slots are under way that the next one need not wait for company. */
+  get #isEager(): boolean {
+    const { eagerSlots, minLingerMs } = this.#options;
+    return minLingerMs === 0 && this.#session.slotsInFlight < eagerSlots;
   }
 
   /** Closes the open slot without waiting for more, as soon as a slot may be sent. */
@@ -132,7 +148,7 @@ export class SlotAssembler {
     const { slot, encoded } = this.#session.write(blocks, timeMs, () => {
       for (const { partition, block } of closed) partition.acknowledge(block);
       this.#onDurable();
-      if (this.#due) this.closeNow();
+      if (this.#due || this.#isEager) this.closeNow();
     });
     this.#onIssued({ slot, footerHash: encoded.footerHash, indexBytes: encoded.indexBytes });
     partitions.forEach((partition, index) => {

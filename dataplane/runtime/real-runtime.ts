@@ -6,6 +6,13 @@ export const realRuntime: Runtime = {
   wallMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   after(delayMs, callback) {
+    if (delayMs === 0) {
+      // A timer takes a millisecond at least. This waits for what the event loop has at hand, and no longer.
+      const immediate = setImmediate(callback);
+      return () => {
+        clearImmediate(immediate);
+      };
+    }
     const timer = setTimeout(callback, delayMs);
     return () => {
       clearTimeout(timer);

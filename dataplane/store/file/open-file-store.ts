@@ -10,8 +10,9 @@ import type { FileSystem } from './file-system.ts';
 import { ensureStore, makeRoot } from './format.ts';
 import { Layout } from './layout.ts';
 import { MetadataLinks } from './metadata.ts';
-import { realFileSystem } from './real-file-system.ts';
 import { storeErrorOf } from './system-errors.ts';
+import { fileSystemOf } from './tmpfs-file-system.ts';
+import { realFileSystem } from './real-file-system.ts';
 
 /** Overwritten versions stay for at least this many writes and this long: see `UpkeepOptions`. */
 const keepVersions = 8;
@@ -35,7 +36,7 @@ export interface FileStoreOptions {
 export async function openFileStore(directory: string, options: FileStoreOptions): Promise<ObjectStore> {
   const wanted = path.resolve(directory);
   const call = { operation: 'open', store: `file://${wanted}` } as const;
-  const { runtime, create = true, fileSystem: fs = realFileSystem } = options;
+  const { runtime, create = true } = options;
   if (process.platform === 'win32') {
     throw new StoreError('INVALID_REQUEST', 'Windows cannot sync directories; use Linux, macOS or WSL', call);
   }
@@ -47,10 +48,11 @@ export async function openFileStore(directory: string, options: FileStoreOptions
     );
   }
   try {
-    if (create) await makeRoot(fs, wanted);
+    if (create) await makeRoot(options.fileSystem ?? realFileSystem, wanted);
     const root = await unlessErrno(realpath(wanted), 'ENOENT');
     if (root === undefined)
       throw new StoreError('NO_SUCH_STORE', 'the directory does not exist; create it', call);
+    const fs = options.fileSystem ?? (await fileSystemOf(root));
     if ((await fs.stat(root)).kind !== 'directory')
       throw new StoreError('INVALID_REQUEST', 'this is not a directory; name one', call);
     const layout = new Layout(root);
