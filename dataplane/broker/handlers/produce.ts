@@ -9,6 +9,7 @@ import type { Handler } from '../handler.ts';
 import { noResponse } from '../handler.ts';
 import { toldError } from '../log-error-codes.ts';
 import { nodeEndpoints } from '../node-endpoints.ts';
+import { outcomesInTime } from '../outcomes-in-time.ts';
 import type { PartitionDirectory } from '../partition-access.ts';
 import { checkProducedRecords } from '../produced-records.ts';
 import type { RequestContext } from '../request-context.ts';
@@ -58,7 +59,12 @@ export function produceHandler(dependencies: ProduceDependencies): Handler<typeo
         );
       }
     }
-    const appended = await withinTime(pending, topicData, timeoutMs, runtime);
+    // What is not durable when the client's time is up may become durable all the same.
+    const appended = await outcomesInTime(pending, timeoutMs, runtime, (at) => {
+      const indexes = topicData.flatMap(({ partitionData }) => partitionData.map(({ index }) => index));
+      const message = `not durable within ${timeoutMs} ms; the records may be appended all the same`;
+      return failed(indexes[at] ?? -1, 'REQUEST_TIMED_OUT', message);
+    });
     if (acks === 0) {
       const failure = appended.find(({ response }) => response.errorCode !== kafkaErrors.NONE.code);
       if (failure === undefined) return noResponse;
@@ -163,31 +169,4 @@ function failed(index: number, error: KafkaErrorName, errorMessage: string | nul
       errorMessage,
     },
   };
-}
-
-/** What is not durable when the client's time is up gets REQUEST_TIMED_OUT: it may become durable all the same. */
-async function withinTime(
-  pending: readonly Promise<Appended>[],
-  topicData: readonly TopicData[],
-  timeoutMs: number,
-  runtime: Runtime,
-): Promise<readonly Appended[]> {
-  const { promise, resolve } = Promise.withResolvers<undefined>();
-  const cancel = runtime.after(Math.max(0, timeoutMs), () => {
-    resolve(undefined);
-  });
-  try {
-    const all = Promise.all(pending);
-    const inTime = await Promise.race([all, promise]);
-    if (inTime !== undefined) return inTime;
-    const indexes = topicData.flatMap(({ partitionData }) => partitionData.map(({ index }) => index));
-    const message = `not durable within ${timeoutMs} ms; the records may be appended all the same`;
-    return await Promise.all(
-      pending.map((outcome, at) =>
-        Promise.race([outcome, Promise.resolve(failed(indexes[at] ?? -1, 'REQUEST_TIMED_OUT', message))]),
-      ),
-    );
-  } finally {
-    cancel();
-  }
 }
