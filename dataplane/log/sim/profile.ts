@@ -194,7 +194,6 @@ function faults(random: VirtualRandom): SimulatedStoreFaults {
 function options(random: VirtualRandom): Partial<LogOptions> {
   return {
     maxLingerMs: random.pick([0, 3, 10, 25]),
-    eagerSlots: random.pick([0, 0, 1, 2]),
     maxSlotBytes: random.pick([600, 2_000, 100_000]),
     maxSlotsInFlight: random.pick([2, 4, 8]),
     flushGroupBytes: random.pick([300, 2_000, 10_000_000]),
