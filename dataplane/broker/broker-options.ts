@@ -29,13 +29,18 @@ const localMaxLingerMs = 5;
 /** One slot that is written and one that gathers: more at a time would be more and smaller ones, and no sooner there. */
 const localEagerSlots = 1;
 
+/** What is slow is the one disk there is: to write the same once more beside it makes both slower. */
+const localHedgeShare = 0;
+
 /** What a broker works with: the options it was given, and defaults for all others. */
 export function brokerSettings(
   identity: Pick<BrokerSettings, 'id' | 'zone' | 'listeners' | 'store'>,
   options: BrokerOptions,
   hasLocalStore = false,
 ): BrokerSettings {
-  const forStore = hasLocalStore ? { maxLingerMs: localMaxLingerMs, eagerSlots: localEagerSlots } : {};
+  const forStore = hasLocalStore
+    ? { maxLingerMs: localMaxLingerMs, eagerSlots: localEagerSlots, hedgeShare: localHedgeShare }
+    : {};
   return {
     ...identity,
     log: { ...defaultLogOptions, ...forStore, ...options.log },

@@ -64,7 +64,8 @@ export class SlotAssembler {
       else {
         const lingerMs = this.lingerMs();
         if (lingerMs <= 0) this.closeNow();
-        else this.#closeAfter(lingerMs);
+        // It is the longest wait, not the shortest.
+        else this.#closeAfter(Math.max(0, lingerMs - (this.#runtime.timerLateMs ?? 0)));
       }
     }
   }

@@ -18,6 +18,8 @@ export const realRuntime: Runtime = {
       clearTimeout(timer);
     };
   },
+  // Node.js counts in whole milliseconds, and from the beginning of the turn.
+  timerLateMs: 1,
   random: cryptoRandom(),
 };
 

@@ -10,6 +10,8 @@ export interface Runtime {
   monotonicMs(): number;
   /** Calls `callback` once after `delayMs` (≥ 0). The returned function cancels it and may be called any number of times. */
   after(delayMs: number, callback: () => void): Cancel;
+  /** How much later than asked a timer of an idle process may come. Absent: not at all. */
+  readonly timerLateMs?: number | undefined;
   readonly random: Random;
 }
 
