@@ -152,6 +152,51 @@ test('a page whose name points to this machine gets nothing', async () => {
     assert.equal(await statusFor(host), 421, host);
 });
 
+test('what a browser sends for a page of another machine is refused before a handler sees it', async () => {
+  let asked = 0;
+  const handler: HttpHandler = () => {
+    asked++;
+    return Promise.resolve(jsonResponse(200, 1));
+  };
+  const server = await listen({ '/one': handler, '/two': handler });
+  const send = (path: string, method: string, headers: Record<string, string>): Promise<Answer> =>
+    ask(server, path, {
+      method,
+      headers: { 'content-type': 'text/plain', ...headers },
+      ...(method === 'POST' || method === 'PUT' ? { body: '{}' } : {}),
+    });
+  const refused: readonly Record<string, string>[] = [
+    { origin: 'https://evil.example' },
+    { origin: 'http://127.0.0.1.evil.example' },
+    { origin: 'http://localhost@evil.example' },
+    { origin: 'http://10.0.0.1:8081' },
+    { origin: 'file://localhost' },
+    { origin: 'null' },
+    { origin: '' },
+    { 'sec-fetch-site': 'cross-site' },
+    { origin: 'http://localhost:8081', 'sec-fetch-site': 'cross-site' },
+  ];
+  for (const headers of refused) {
+    for (const path of ['/one', '/two'])
+      for (const method of ['GET', 'POST', 'DELETE', 'PUT']) {
+        const { status, text } = await send(path, method, headers);
+        assert.equal(status, 403, JSON.stringify({ path, method, headers }));
+        assert.match(text, /web pages of other machines cannot use it: (Origin|Sec-Fetch-Site) is /);
+      }
+  }
+  assert.equal(asked, 0);
+  const taken: readonly Record<string, string>[] = [
+    {},
+    { origin: 'http://localhost:3000', 'sec-fetch-site': 'same-site' },
+    { origin: 'https://127.0.0.1:8081', 'sec-fetch-site': 'same-origin' },
+    { origin: 'http://[::1]:8081' },
+    // Typed into the address bar.
+    { 'sec-fetch-site': 'none' },
+  ];
+  for (const headers of taken)
+    assert.equal((await send('/one', 'POST', headers)).status, 200, JSON.stringify(headers));
+});
+
 test('who goes away ends the waiting', async () => {
   const aborted = Promise.withResolvers<void>();
   const started = Promise.withResolvers<void>();

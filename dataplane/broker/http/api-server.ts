@@ -24,7 +24,8 @@ const maxConnections = 200;
 /**
  * The HTTP port of a broker that changes things: registry and catalog, each under its prefix. Nobody proves here who they
  * are, so it listens on loopback and nowhere else, and answers only requests that name the host so: a web page whose name
- * points to this machine cannot use the browser to get in.
+ * points to this machine cannot use the browser to get in. Nor can any other page: what a browser sends for one that is not
+ * of this machine is refused before a handler sees it, whatever its method and content type.
  */
 export class ApiServer {
   readonly port: number;
@@ -110,6 +111,12 @@ async function answerTo(
   const { host = '' } = request.headers;
   if (!isLoopback(hostName(host)))
     return plain(421, `this port answers as localhost or 127.0.0.1 only, not as ${JSON.stringify(host)}`);
+  const page = foreignPage(request);
+  if (page !== undefined)
+    return plain(
+      403,
+      `this port has no authentication, so web pages of other machines cannot use it: ${page}. Ask it without a browser`,
+    );
   const { pathname, search } = splitUrl(request.url ?? '/');
   const prefix = Object.keys(mounts).find((mount) => pathname === mount || pathname.startsWith(`${mount}/`));
   const handler = prefix === undefined ? undefined : mounts[prefix];
@@ -131,6 +138,25 @@ async function answerTo(
     signal,
   };
   return handler(asked);
+}
+
+/**
+ * Why a request is one that a browser sends for a web page of another machine. Some of these a browser sends without
+ * asking this port first (a POST of plain text, a form, an image), and an answer that the page cannot read has changed
+ * things all the same. Clients that are no browsers send neither header.
+ *
+ * `Origin` (RFC 6454) comes with every POST; `Sec-Fetch-Site` (W3C Fetch Metadata) also with a GET.
+ */
+function foreignPage({ headers }: IncomingMessage): string | undefined {
+  const { origin } = headers;
+  if (origin !== undefined && !isLoopbackOrigin(origin)) return `Origin is ${JSON.stringify(origin)}`;
+  return headers['sec-fetch-site'] === 'cross-site' ? 'Sec-Fetch-Site is cross-site' : undefined;
+}
+
+/** Not `null`, which sandboxed pages and files of this machine send. */
+function isLoopbackOrigin(origin: string): boolean {
+  const host = /^https?:\/\/(.+)$/.exec(origin)?.[1];
+  return host !== undefined && isLoopback(hostName(host));
 }
 
 /** @returns undefined when it is too large; the rest is then not read */
@@ -158,7 +184,7 @@ function headersOf({ headers }: IncomingMessage): Readonly<Record<string, string
   );
 }
 
-/** A Host header without its port and brackets. */
+/** The host of a Host header or an origin, without port and brackets. */
 function hostName(host: string): string {
   const bracketed = /^\[([^\]]*)\](?::\d+)?$/.exec(host);
   return bracketed?.[1] ?? host.replace(/:\d+$/, '');

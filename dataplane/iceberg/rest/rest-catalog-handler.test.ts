@@ -251,6 +251,23 @@ test('what is wrong with a request is said with status, type and field', async (
   assertError(await ask('GET', '/v1/namespaces/%E0%A4'), 400, 'BadRequestException');
 });
 
+test('a change that comes as anything but JSON is refused: web pages can send that', async () => {
+  const { ask, fixture } = await withOrders();
+  const path = '/v1/namespaces/shop/tables/orders';
+  const change = { updates: [{ action: 'set-properties', updates: { hacked: 'yes' } }] };
+  for (const type of ['text/plain', 'text/plain;application/json', 'application/jsonx', ''])
+    assertError(
+      await ask('POST', path, change, { 'content-type': type }),
+      415,
+      'UnsupportedMediaTypeException',
+    );
+  const { metadata } = await fixture.catalog.loadTable({ namespace: ['shop'], name: 'orders' });
+  assert.deepEqual(metadata.properties, {});
+  for (const type of ['application/json', 'Application/JSON; charset=utf-8', 'application/json ;x'])
+    assert.equal((await ask('POST', path, change, { 'content-type': type })).status, 200, type);
+  assert.equal((await ask('DELETE', path, undefined, { 'content-type': 'text/plain' })).status, 204);
+});
+
 test('metrics reports are taken; a staged table is only described', async () => {
   const { ask } = await withOrders();
   assert.equal((await ask('POST', '/v1/namespaces/shop/tables/orders/metrics', { any: 1 })).status, 204);

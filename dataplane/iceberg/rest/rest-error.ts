@@ -6,6 +6,11 @@ import { printJson } from '../json/lossless-json.ts';
 /** Stands for the request in errors about its body. */
 export const requestSource = 'request';
 
+/** A body of a content type that is not taken. */
+export class UnsupportedMediaType extends Error {
+  override readonly name = 'UnsupportedMediaType';
+}
+
 interface ErrorModel {
   readonly status: number;
   /** Names of the reference implementation's exceptions: clients go by them, or by the status. */
@@ -33,6 +38,8 @@ export function errorResponse(error: unknown): HttpResponse {
   if (error instanceof CatalogError) {
     return errorBody(models[error.code], error.message);
   }
+  if (error instanceof UnsupportedMediaType)
+    return errorBody({ status: 415, type: 'UnsupportedMediaTypeException' }, error.message);
   if (error instanceof FormatError) {
     if (error.code === 'UNSUPPORTED') return errorBody(models.UNSUPPORTED, error.message);
     if (error.source === requestSource) return errorBody(models.REFUSED, error.message);

@@ -2,7 +2,7 @@ import type { HttpRequest, HttpResponse } from '../../runtime/http-exchange.ts';
 import type { EmbeddedCatalog } from '../catalogs/embedded/embedded-catalog.ts';
 import { JsonObject } from '../json/json-object.ts';
 import { parseJson, printJson } from '../json/lossless-json.ts';
-import { requestSource } from './rest-error.ts';
+import { UnsupportedMediaType, requestSource } from './rest-error.ts';
 
 export interface RouteContext {
   readonly catalog: EmbeddedCatalog;
@@ -38,8 +38,20 @@ export function json(
 
 export const noContent: HttpResponse = { status: 204, headers: {}, body: '' };
 
-/** A `FormatError` about the request when it is no JSON object. */
+const jsonType = /^application\/json\s*(;|$)/i;
+
+/**
+ * Of no content type, or JSON's: a web page can send other ones to this port without asking for permission.
+ *
+ * @throws UnsupportedMediaType
+ * @throws FormatError about the request when it is no JSON object
+ */
 export function bodyOf(request: HttpRequest): JsonObject {
+  const contentType = request.headers['content-type'];
+  if (request.body.length > 0 && contentType !== undefined && !jsonType.test(contentType))
+    throw new UnsupportedMediaType(
+      `${request.method} ${request.path} needs Content-Type application/json, not ${JSON.stringify(contentType)}`,
+    );
   const text = Buffer.from(request.body).toString('utf8');
   return new JsonObject(parseJson(text === '' ? '{}' : text, requestSource), requestSource);
 }
