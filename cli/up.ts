@@ -15,6 +15,7 @@ const defaults = {
   'admin-host': '127.0.0.1',
   'admin-port': '9644',
   'api-port': '8081',
+  'internal-port': '0',
   zone: 'local',
   'log-level': 'warn',
   'drain-timeout': '30s',
@@ -38,6 +39,7 @@ acknowledged. URL is s3://BUCKET[/PREFIX][?endpoint=…&region=…] or file:FOLD
   --admin-port PORT    /metrics, /healthz, /readyz, /status over HTTP; 0 for any free one (default: ${defaults['admin-port']})
   --api-port PORT      /registry (Confluent's Schema Registry API) and /catalog (Iceberg REST) over HTTP, on 127.0.0.1 only:
                        there is no authentication yet; 0 for any free one (default: ${defaults['api-port']})
+  --internal-port PORT listen for other brokers of the same store on this port, on 127.0.0.1 only (default: any free one)
   --zone NAME          the zone of this broker (default: ${defaults.zone})
   --drain-timeout T    how long handing over may take, such as 500ms, 30s, 2m (default: ${defaults['drain-timeout']})
   --log-level L        one of ${logLevels.join(', ')}, on standard error (default: ${defaults['log-level']})
@@ -56,7 +58,7 @@ Exit code: 0 drained after an interruption, 1 it could not start or go on, 2 wro
   },
 };
 
-type Asked = Pick<UpSettings, 'admin' | 'api' | 'logLevel' | 'drainTimeoutMs'> & {
+type Asked = Pick<UpSettings, 'admin' | 'api' | 'internal' | 'logLevel' | 'drainTimeoutMs'> & {
   readonly host: string;
   readonly what:
     { readonly file: string } | { readonly url: string; readonly port: number; readonly zone: string };
@@ -88,6 +90,7 @@ function parse(args: readonly string[]): Asked {
     host,
     admin: { host: values['admin-host'], port: portOf('--admin-port', values['admin-port']) },
     api: { host: '127.0.0.1', port: portOf('--api-port', values['api-port']) },
+    internal: { host: '127.0.0.1', port: portOf('--internal-port', values['internal-port']) },
     logLevel,
     drainTimeoutMs: durationOf('--drain-timeout', values['drain-timeout']),
     what:
@@ -113,6 +116,7 @@ function parseOptions(args: readonly string[]) {
         'admin-host': { type: 'string', default: defaults['admin-host'] },
         'admin-port': { type: 'string', default: defaults['admin-port'] },
         'api-port': { type: 'string', default: defaults['api-port'] },
+        'internal-port': { type: 'string', default: defaults['internal-port'] },
         zone: { type: 'string' },
         'drain-timeout': { type: 'string', default: defaults['drain-timeout'] },
         'log-level': { type: 'string', default: defaults['log-level'] },

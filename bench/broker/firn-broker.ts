@@ -41,7 +41,7 @@ const broker = new Broker({
   }),
   metrics,
   identity: {
-    id: await brokerIdOf(store, { zone: 'a', ordinal: 0 }),
+    id: await brokerIdOf(store, realRuntime, { zone: 'a', ordinal: 0 }),
     zone: 'a',
     address: acceptor.advertised,
     podUid: '',

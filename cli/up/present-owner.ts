@@ -26,8 +26,10 @@ export async function presentOwner(
   if (found.kind !== 'found') return undefined;
   const { brokers, clusterId } = decodeClusterState(found.body, clusterKey);
   const entry = brokers.get(id);
-  if (entry === undefined || entry.state === 'dead' || ours.includes(entry.address)) return undefined;
-  return (await clusterIdAt(entry.address)) === clusterId ? entry : undefined;
+  const [address] = Object.values(entry?.listeners ?? {});
+  if (entry === undefined || address === undefined || entry.state === 'dead' || ours.includes(address))
+    return undefined;
+  return (await clusterIdAt(address)) === clusterId ? entry : undefined;
 }
 
 async function clusterIdAt(address: string): Promise<string | null | undefined> {

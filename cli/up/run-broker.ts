@@ -5,6 +5,7 @@ import { ApiServer } from '../../dataplane/broker/http/api-server.ts';
 import type { Acceptor } from '../../dataplane/broker/net/acceptor.ts';
 import { ListenError } from '../../dataplane/broker/net/listen-error.ts';
 import { listenTcp } from '../../dataplane/broker/net/tcp-acceptor.ts';
+import { tcpDialer } from '../../dataplane/broker/net/tcp-dialer.ts';
 import { settleCollector } from '../../dataplane/runtime/collector-settings.ts';
 import { createLogger } from '../../dataplane/runtime/logger.ts';
 import { Metrics } from '../../dataplane/runtime/metrics.ts';
@@ -25,17 +26,19 @@ import type { UpSettings } from './up-settings.ts';
 export async function runBroker(settings: UpSettings, io: CommandIo): Promise<ExitCode> {
   settleCollector();
   const acceptors: Acceptor[] = [];
+  let internal: Acceptor | undefined;
   let store: ObjectStore | undefined;
   try {
     // What needs no store is checked before anything is written.
     for (const listener of settings.listeners) acceptors.push(await listenTcp(listener));
+    internal = await listenTcp({ name: 'internal', ...settings.internal });
     const foreign = await foreignFolderProblem(settings.url);
     if (foreign !== undefined) {
       io.err(`firn up: ${foreign}\n`);
       return 1;
     }
     store = await openStore(settings.url, { runtime: realRuntime });
-    return await serve(settings, store, acceptors, io);
+    return await serve(settings, store, { acceptors, internal }, io);
   } catch (error) {
     if (error instanceof ListenError || error instanceof StoreError) io.err(`firn up: ${error.message}\n`);
     else if (io.signal.aborted) io.err('firn up: interrupted before the broker was ready\n');
@@ -43,6 +46,7 @@ export async function runBroker(settings: UpSettings, io: CommandIo): Promise<Ex
     return 1;
   } finally {
     for (const acceptor of acceptors) await acceptor.close();
+    await internal?.close();
     await store?.close();
   }
 }
@@ -50,7 +54,7 @@ export async function runBroker(settings: UpSettings, io: CommandIo): Promise<Ex
 async function serve(
   settings: UpSettings,
   store: ObjectStore,
-  acceptors: readonly Acceptor[],
+  { acceptors, internal }: { readonly acceptors: readonly Acceptor[]; readonly internal: Acceptor },
   io: CommandIo,
 ): Promise<ExitCode> {
   const say = (sentence: string): void => io.err(`firn up: ${sentence}\n`);
@@ -60,11 +64,14 @@ async function serve(
     createLogger({ runtime: realRuntime, level: settings.logLevel, write: (line) => io.err(line), metrics }),
   );
   const addresses = acceptors.map(({ advertised }) => advertised);
-  const id = await untilAborted(brokerIdOf(store, { zone: settings.zone, ordinal: 0 }), io.signal);
+  const id = await untilAborted(
+    brokerIdOf(store, realRuntime, { zone: settings.zone, ordinal: 0 }, io.signal),
+    io.signal,
+  );
   const owner = await untilAborted(presentOwner(store, id, addresses), io.signal);
   if (owner !== undefined) {
     say(
-      `broker ${id} of this store is served by the process at ${owner.address}, and is taken over from it now: ` +
+      `broker ${id} of this store is served by the process at ${Object.values(owner.listeners).join(', ')}, and is taken over from it now: ` +
         'that process will end. Two brokers over one store need zones of their own (--zone)',
     );
   }
@@ -74,8 +81,9 @@ async function serve(
     runtime: realRuntime,
     logger,
     metrics,
-    identity: { id, zone: settings.zone, address: addresses[0] ?? '', podUid: '', version: firnVersion() },
+    identity: { id, zone: settings.zone, address: internal.advertised, podUid: '', version: firnVersion() },
     acceptors,
+    internal: { acceptor: internal, dialer: tcpDialer },
     options: settings.options,
     crashPoint: settings.crashPoint,
     onReplaced: replaced.resolve,

@@ -10,6 +10,8 @@ export interface UpSettings {
   readonly admin: { readonly host: string; readonly port: number };
   /** Of registry and catalog; loopback. */
   readonly api: { readonly host: string; readonly port: number };
+  /** For other brokers; loopback. */
+  readonly internal: { readonly host: string; readonly port: number };
   readonly zone: string;
   readonly logLevel: LogLevel;
   /** How long handing over may take before the process ends all the same. */

@@ -52,6 +52,11 @@ export class BrokerMetrics {
     this.#metrics.counter('firn_connections_refused_total').inc();
   }
 
+  /** A question between brokers: `asked` by this one, or `served` to another. */
+  peerRequest(side: 'asked' | 'served', method: string, outcome: 'answered' | 'failed'): void {
+    this.#metrics.counter('firn_peer_requests_total').inc({ side, method, outcome });
+  }
+
   /** The text of a scrape. */
   async expose(
     gauges: BrokerGauges,

@@ -19,6 +19,8 @@ import { GroupCoordinator } from './groups/group-coordinator.ts';
 import type { AdminPages } from './http/admin-pages.ts';
 import type { Acceptor } from './net/acceptor.ts';
 import { Connections } from './net/connections.ts';
+import { BrokerPeers } from './peers/broker-peers.ts';
+import type { InternalNetwork } from './peers/broker-peers.ts';
 import { LogRegistry } from './registry/log-registry.ts';
 import { RegistryDirectory, schemasTopic } from './registry/registry-directory.ts';
 import type { RequestDispatcher } from './request-dispatcher.ts';
@@ -32,6 +34,8 @@ export interface BrokerEnvironment {
   readonly identity: BrokerIdentity;
   /** Where clients come from; listening already, so that their addresses are known. */
   readonly acceptors: readonly Acceptor[];
+  /** How it reaches other brokers, and they it. Without it a broker is alone: it takes nobody for dead. */
+  readonly internal?: InternalNetwork | undefined;
   readonly options?: BrokerOptions | undefined;
   /** Tests only: see `dataplane/table/crash-points.ts`. */
   readonly crashPoint?: CrashPoints | undefined;
@@ -61,6 +65,7 @@ export class Broker {
   readonly groups: GroupCoordinator;
   readonly registry: LogRegistry;
   readonly tables: BrokerTables;
+  readonly peers: BrokerPeers | undefined;
   readonly #environment: BrokerEnvironment;
   readonly #metrics: BrokerMetrics;
   readonly #stopped = new AbortController();
@@ -84,6 +89,12 @@ export class Broker {
       options: settings.log,
       pollMs: options.pollMs,
       retentionHold: (topicId, partition) => this.tables.retentionHold(topicId, partition),
+      onClusterChanged: (state) => {
+        this.peers?.changed(state);
+      },
+      onReleased: (group, generation) => {
+        this.peers?.released(group, generation);
+      },
       onProblem: (what, error) => {
         logger.warn('the log met a problem and tries again', { what, error });
       },
@@ -119,10 +130,22 @@ export class Broker {
       runtime,
       onProblem,
       version: identity.version,
+      peers: (id) => this.peers?.workersOf(id),
       crashPoint: environment.crashPoint,
       signal: this.#stopped.signal,
     });
     this.#metrics = new BrokerMetrics(environment.metrics);
+    if (environment.internal !== undefined) {
+      this.peers = new BrokerPeers({
+        internal: environment.internal,
+        log: this.log,
+        runtime,
+        brokerId: identity.id,
+        workers: () => this.tables.service.workers,
+        metrics: this.#metrics,
+        logger,
+      });
+    }
     this.dispatcher = serveApis({
       brokerId: identity.id,
       log: this.log,
@@ -192,6 +215,7 @@ export class Broker {
     this.groups.start();
     this.registry.start();
     this.tables.service.start();
+    this.peers?.start();
     this.log.cluster.subscribe((state) => {
       this.groups.topicsChanged(topicsViewOf(state));
     });
@@ -218,6 +242,7 @@ export class Broker {
     this.groups.stop();
     this.registry.stop();
     await this.tables.service.stop();
+    await this.peers?.stop();
     await this.log.stop();
   }
 }

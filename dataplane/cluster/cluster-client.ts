@@ -31,6 +31,8 @@ export interface ClusterClientOptions {
   readonly key?: string | undefined;
   /** A poll failed; `current` stays what it was and polling goes on. */
   readonly onPollFailure?: ((error: Error) => void) | undefined;
+  /** This process has changed the state: others do not know it yet. */
+  readonly onChanged?: ((state: ClusterState) => void) | undefined;
 }
 
 export interface ChangeOptions {
@@ -71,6 +73,7 @@ export class ClusterClient implements Service {
   readonly #pollMs: number;
   readonly #attemptTimeoutMs: number;
   readonly #onPollFailure: (error: Error) => void;
+  readonly #onChanged: (state: ClusterState) => void;
   readonly #running: RunningState;
   readonly #reader: ClusterReader;
   #session: Session;
@@ -89,6 +92,7 @@ export class ClusterClient implements Service {
     this.#pollMs = options.pollMs ?? 1000;
     this.#attemptTimeoutMs = options.attemptTimeoutMs ?? 1000;
     this.#onPollFailure = options.onPollFailure ?? (() => undefined);
+    this.#onChanged = options.onChanged ?? (() => undefined);
     this.#running = new RunningState(options.runtime);
     this.#session = { sid: options.sid, seq: 0 };
     this.#reader = new ClusterReader({
@@ -257,6 +261,7 @@ export class ClusterClient implements Service {
         const shares = 1 + 2 * this.#runtime.random.fraction();
         this.#restsUntilMs = nowMs + Math.min(maxRestMs, shares * (nowMs - beganMs));
         settle(evaluation, swapped.snapshot.state);
+        this.#onChanged(swapped.snapshot.state);
         return swapped.snapshot.state;
       }
       base = swapped.snapshot;

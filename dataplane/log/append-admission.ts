@@ -196,6 +196,7 @@ export class AppendAdmission {
     if (verdict.kind === 'append') {
       partition.admit(append, headers);
       this.#unflushed.count(group, append.bytes.length);
+      group.appendedBytes += append.bytes.length;
       this.#assembler.added(partition, append.bytes.length);
       return;
     }

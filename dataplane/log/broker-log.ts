@@ -45,6 +45,10 @@ export interface BrokerLogEnvironment {
   readonly supportedFormat?: FormatRange | undefined;
   /** What retention must not delete yet. Default: nothing. */
   readonly retentionHold?: RetentionHold | undefined;
+  /** This process has changed `meta/cluster`: others learn of it with their next poll, or when they are told. */
+  readonly onClusterChanged?: ((state: ClusterState) => void) | undefined;
+  /** A group was released, for this generation of its assignment: its next owner may have it, and does not know yet. */
+  readonly onReleased?: ((group: string, generation: number) => void) | undefined;
   /** Something went wrong that is retried. */
   readonly onProblem: (what: string, error: unknown) => void;
   /** This process must exit: its broker id belongs to another process now. */
@@ -131,6 +135,7 @@ export class BrokerLog {
       onPollFailure: (error) => {
         environment.onProblem('meta/cluster could not be read', error);
       },
+      onChanged: environment.onClusterChanged,
     });
     const { cluster } = this;
     const { signal } = this.#stopped;
@@ -281,6 +286,7 @@ export class BrokerLog {
         this.#report.serves(group, generation);
       },
       onReleased: (group, generation) => {
+        this.#environment.onReleased?.(group, generation);
         this.#report.released(group, generation);
       },
       onDeleted: (group) => {
@@ -464,6 +470,11 @@ export class BrokerLog {
 
   startOffset(topicId: string, partition: number): number {
     return this.#served(topicId, partition).partition.logStart;
+  }
+
+  /** Its old owner says that it has released the group: a hint to look now. */
+  released(group: string): void {
+    this.#log?.released(group);
   }
 
   /** A partition that is served here; `undefined`: it is not. Asking for one that is being acquired lets it go first. */

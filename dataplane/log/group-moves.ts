@@ -46,6 +46,8 @@ export class GroupMoves {
   readonly #acquiring = new Set<string>();
   /** By group that pauses between attempts: how things stood at the last one. */
   readonly #pausing = new Map<string, Standing>();
+  /** Being acquired, and said to have been released since the attempt under way began. */
+  readonly #saidReleased = new Set<string>();
   readonly #pauses: AcquirePauses;
   readonly #acquireTurns: TurnQueue;
   readonly #releaseTurns: TurnQueue;
@@ -198,17 +200,26 @@ export class GroupMoves {
       }
     } finally {
       this.#acquiring.delete(id);
+      this.#saidReleased.delete(id);
     }
   }
 
   /** Waits before the next attempt to acquire; true: something has changed meanwhile for which the last one was too early. */
   async #hasChangedIn(id: string, standing: Standing, failures: number): Promise<boolean> {
-    if (this.#draining || !this.#session.live) return true;
+    if (this.#draining || !this.#session.live || this.#saidReleased.delete(id)) return true;
     if (this.#wanted !== undefined && hasChanged(standing, id, this.#wanted)) return true;
     this.#pausing.set(id, standing);
     const ended = await this.#pauses.pause(id, failures);
     this.#pausing.delete(id);
+    this.#saidReleased.delete(id);
     return ended === 'woken';
+  }
+
+  /** Nothing is decided by it but to look at the manifest now, whatever it says. */
+  released(id: string): void {
+    if (!this.#acquiring.has(id)) return;
+    this.#saidReleased.add(id);
+    this.#pauses.wake((paused) => paused === id);
   }
 
   /** Somebody wants this partition, which is not served yet: its group goes before those that only wait. */

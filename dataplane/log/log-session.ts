@@ -118,6 +118,11 @@ export class LogSession {
     this.#moves.reconcile(state, brokerId);
   }
 
+  /** Its old owner says that it has released the group: a hint to look now. */
+  released(group: string): void {
+    this.#moves.released(group);
+  }
+
   /** Somebody wants this partition, which is not served yet: its group goes before those that only wait. */
   askFor(topicId: string, partition: number): void {
     this.#moves.askFor(topicId, partition);

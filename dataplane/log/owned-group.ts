@@ -32,6 +32,8 @@ export class OwnedGroup {
   readonly session: WalSession;
   readonly partitions: ReadonlyMap<number, OwnedPartition>;
   phase: GroupPhase = 'serving';
+  /** By this owner. */
+  appendedBytes = 0;
   readonly pages: PageIndex;
   readonly discarded: DiscardedObjects;
   /** Whether what earlier owners left behind has been looked for. */

@@ -44,6 +44,12 @@ export const metricTable = {
     labels: [],
     help: 'Connections that were closed at once because too many were open (max.connections, max.connections.per.ip).',
   },
+  firn_peer_requests_total: {
+    kind: 'counter',
+    unit: 'requests',
+    labels: ['side', 'method', 'outcome'],
+    help: 'Questions between brokers: asked by this one or served to another, by method and whether there was an answer.',
+  },
   firn_request_memory_bytes: {
     kind: 'gauge',
     unit: 'bytes',

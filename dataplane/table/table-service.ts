@@ -350,8 +350,7 @@ export class TableService {
             ? 'no broker serves it'
             : owner === log.context.broker.id
               ? 'this broker is still taking it over'
-              : `its owner is broker ${owner}, not the coordinator's: brokers do not ask each other for files yet, so its ` +
-                'records wait until both partitions have one owner';
+              : `its owner is broker ${owner}, and this broker has no internal listener to ask it for files`;
         elsewhere.push({ kind: 'unreachable', reason, partitions });
       }
     }

@@ -31,7 +31,7 @@ export async function startFirn(
   },
 ): Promise<FirnProcess> {
   const { logFile, program, args = [], env } = options;
-  const ports = ['--port', '--admin-port', '--api-port'].flatMap((port) =>
+  const ports = ['--port', '--admin-port', '--api-port', '--internal-port'].flatMap((port) =>
     args.includes(port) ? [] : [port, '0'],
   );
   const before = (await readFile(logFile, 'utf8').catch(() => '')).length;

@@ -12,6 +12,7 @@ process.exitCode = await runBroker(
     listeners: [{ name: 'PLAINTEXT', ...anyPort }],
     admin: anyPort,
     api: anyPort,
+    internal: anyPort,
     zone: 'local',
     logLevel: 'warn',
     drainTimeoutMs: 10_000,

@@ -11,6 +11,7 @@ import { CrashPointStore } from '../../table/crash-point-store.ts';
 import type { CrashPoints } from '../../table/crash-points.ts';
 import { rowFileWriters } from '../../table/row-file-writers.ts';
 import { TableService } from '../../table/table-service.ts';
+import type { TableWorkers } from '../../table/table-workers.ts';
 import { tableSubjectCheck } from '../registry/table-subjects.ts';
 import { TableGate } from './table-gate.ts';
 import { tableSettingsOf } from './table-settings-of.ts';
@@ -33,11 +34,13 @@ export class BrokerTables {
     /** Of this program: data files say who wrote them. */
     readonly version: string;
     readonly onProblem: (what: string, error: unknown) => void;
+    /** The table workers of another broker; `undefined`: it cannot be asked. */
+    readonly peers?: ((broker: number) => TableWorkers | undefined) | undefined;
     readonly crashPoint?: CrashPoints | undefined;
     /** Aborts when the broker stops. */
     readonly signal: AbortSignal;
   }) {
-    const { log, registry, store, runtime, version, onProblem, crashPoint, signal } = parts;
+    const { log, registry, store, runtime, version, onProblem, peers, crashPoint, signal } = parts;
     this.#log = log;
     this.#store = store;
     this.#registry = registry;
@@ -54,6 +57,7 @@ export class BrokerTables {
       schemas,
       settings: tableSettingsOf,
       writers: rowFileWriters(version),
+      peers,
       crashPoint,
       onProblem,
     });
