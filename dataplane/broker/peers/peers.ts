@@ -35,9 +35,12 @@ export class Peers implements Service {
   readonly #running: RunningState;
   readonly #links = new Map<number, PeerLink>();
   #run: Promise<void> | undefined;
+  /** When this process was last seen to run. */
+  #ranMs: number;
 
   constructor(options: PeersOptions) {
     this.#options = options;
+    this.#ranMs = options.runtime.monotonicMs();
     this.#running = new RunningState(options.runtime);
   }
 
@@ -83,6 +86,7 @@ export class Peers implements Service {
 
   /** How the connections to the others are at this moment. */
   links(): ReadonlyMap<number, Link> {
+    this.#excuseStandstill();
     return new Map(Array.from(this.#links, ([id, link]) => [id, link.state]));
   }
 
@@ -117,14 +121,17 @@ export class Peers implements Service {
 
   /** Who has stood still (a stopped process, a sleeping machine) must not take everybody else for silent. */
   async #watchOurselves(): Promise<void> {
-    const { runtime } = this.#options;
-    let beforeMs = runtime.monotonicMs();
     while (this.#running.shouldRun()) {
       await this.#running.sleep(tickMs);
-      const nowMs = runtime.monotonicMs();
-      if (nowMs - beforeMs > standstillMs)
-        for (const link of this.#links.values()) link.excuse(nowMs - beforeMs);
-      beforeMs = nowMs;
+      this.#excuseStandstill();
     }
+  }
+
+  /** Also before every judgement: whoever asks may come before the tick does. */
+  #excuseStandstill(): void {
+    const nowMs = this.#options.runtime.monotonicMs();
+    const stoodMs = nowMs - this.#ranMs;
+    this.#ranMs = nowMs;
+    if (stoodMs > standstillMs) for (const link of this.#links.values()) link.excuse(stoodMs);
   }
 }
