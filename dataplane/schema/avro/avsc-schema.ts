@@ -1,5 +1,5 @@
 import type { Schema } from 'avsc';
-import type { AvroNode } from './avro-tree.ts';
+import type { AvroFieldNode, AvroNode, AvroPrimitiveName } from './avro-tree.ts';
 import { schemaJson } from './canonical-schema.ts';
 import { ExactNumber, isJsonObject } from './schema-json.ts';
 import type { JsonObject } from './schema-json.ts';
@@ -9,67 +9,86 @@ import type { JsonObject } from './schema-json.ts';
  * the specification as it was: the default of a union had to be of the first branch, it may be of any since Avro 1.12; and
  * integers of 64 bits that JavaScript does not hold are none to it.
  */
-export function avscSchema(node: AvroNode): Schema {
-  return adapted(schemaJson(node, '')) as Schema;
+export function avscTree(node: AvroNode): AvroNode {
+  switch (node.kind) {
+    case 'reference':
+      return node;
+    case 'primitive':
+    case 'enum':
+    case 'fixed':
+      return { ...node, props: heldObject(node.props) };
+    case 'array':
+    case 'map':
+      return { ...node, items: avscTree(node.items), props: heldObject(node.props) };
+    case 'union':
+      return { ...node, branches: node.branches.map(avscTree) };
+    case 'record':
+      return { ...node, fields: node.fields.map(avscField), props: heldObject(node.props) };
+  }
 }
 
-function adapted(value: unknown): unknown {
-  if (value instanceof ExactNumber) return heldNumber(value.source);
-  if (Array.isArray(value)) return (value as readonly unknown[]).map(adapted);
-  if (!isJsonObject(value)) return value;
-  const { fields } = value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, part]) => [
-      key,
-      part === fields && Array.isArray(fields) ? fields.map(adaptedField) : adapted(part),
-    ]),
-  );
+/** @param tree of {@link avscTree} */
+export function avscSchema(tree: AvroNode): Schema {
+  return schemaJson(tree, '') as Schema;
 }
 
-function adaptedField(field: unknown): unknown {
-  const plain = adapted(field);
-  if (!isJsonObject(plain) || !Array.isArray(plain['type']) || !Object.hasOwn(plain, 'default')) return plain;
-  const branches = plain['type'] as readonly unknown[];
-  const fallback = plain['default'];
-  const first = branches.findIndex((branch) => mayBeOf(fallback, branch));
-  const rest = branches.filter((_, index) => index !== first);
-  return first <= 0 ? plain : ({ ...plain, type: [branches[first], ...rest] } satisfies JsonObject);
+function avscField(field: AvroFieldNode): AvroFieldNode {
+  const type = avscTree(field.type);
+  const plain = { ...field, type, props: heldObject(field.props) };
+  if (field.default === undefined) return plain;
+  const value = held(field.default.value);
+  if (type.kind !== 'union') return { ...plain, default: { value } };
+  const first = type.branches.find((branch) => mayBeOf(value, branch));
+  const rest = type.branches.filter((branch) => branch !== first);
+  return {
+    ...plain,
+    type: first === undefined ? type : { ...type, branches: [first, ...rest] },
+    default: { value },
+  };
 }
 
 /** Whether a default may be of a branch, judged by its kind alone. */
-function mayBeOf(value: unknown, branch: unknown): boolean {
-  const type = isJsonObject(branch) ? branch['type'] : branch;
-  switch (type) {
-    case 'null':
-      return value === null;
-    case 'boolean':
-      return typeof value === 'boolean';
-    case 'int':
-    case 'long':
-      return typeof value === 'number' && Number.isInteger(value);
-    case 'float':
-    case 'double':
-      return typeof value === 'number';
-    case 'string':
-    case 'bytes':
+function mayBeOf(value: unknown, branch: AvroNode): boolean {
+  const node = branch.kind === 'reference' ? branch.target : branch;
+  switch (node.kind) {
+    case 'primitive':
+      return primitives[node.type](value);
     case 'fixed':
       return typeof value === 'string';
     case 'enum':
-      return typeof value === 'string' && isJsonObject(branch) && isOneOf(value, branch['symbols']);
+      return typeof value === 'string' && node.symbols.includes(value);
     case 'array':
       return Array.isArray(value);
     case 'map':
     case 'record':
-    case 'error':
       return isJsonObject(value);
-    default:
-      // The name of a type that was defined before.
-      return typeof value === 'string' || isJsonObject(value);
+    case 'union':
+      return false;
   }
 }
 
-function isOneOf(value: string, list: unknown): boolean {
-  return Array.isArray(list) && list.includes(value);
+const primitives: Readonly<Record<AvroPrimitiveName, (value: unknown) => boolean>> = {
+  null: (value) => value === null,
+  boolean: (value) => typeof value === 'boolean',
+  int: Number.isInteger,
+  long: Number.isInteger,
+  float: (value) => typeof value === 'number',
+  double: (value) => typeof value === 'number',
+  string: (value) => typeof value === 'string',
+  bytes: (value) => typeof value === 'string',
+};
+
+function held(value: unknown): unknown {
+  if (value instanceof ExactNumber) return heldNumber(value.source);
+  if (Array.isArray(value)) return (value as readonly unknown[]).map(held);
+  return isJsonObject(value) ? heldObject(value) : value;
+}
+
+/** Without a prototype: avsc would take `constructor` of `{}` for the value of a field of that name. */
+function heldObject(object: JsonObject): JsonObject {
+  const bare = Object.create(null) as Record<string, unknown>;
+  for (const [key, part] of Object.entries(object)) bare[key] = held(part);
+  return bare;
 }
 
 /** An integer of 64 bits becomes the nearest that avsc takes for a long, which is as much too large for an int. */

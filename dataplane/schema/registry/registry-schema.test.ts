@@ -8,6 +8,10 @@ function record(...fields: readonly unknown[]): string {
   return JSON.stringify({ type: 'record', name: 'R', namespace: 'n', fields });
 }
 
+function fixed(name: string): unknown {
+  return { type: 'fixed', name, size: 1 };
+}
+
 /** By Avro's Java library (1.12) too. */
 test('defaults may be of any branch of a union, and of any size that their type has', () => {
   const taken: readonly string[] = [
@@ -39,6 +43,56 @@ test('defaults that do not fit are refused', () => {
     const schema = RegistrySchema.parse(text);
     assert.throws(() => schema.type, SchemaError, text);
   }
+});
+
+/** Records inside records, whose fields all have the default `{}`: a text of a few lines, `width` ** `depth` values. */
+function nestedDefaults(depth: number, width: number): string {
+  let inner: unknown = { type: 'record', name: 'R0', fields: [{ name: 'a', type: 'int', default: 1 }] };
+  for (let level = 1; level <= depth; level++) {
+    const fields = Array.from({ length: width }, (_, index) => ({
+      name: `f${index}`,
+      type: index === 0 ? inner : `R${level - 1}`,
+      default: {},
+    }));
+    inner = { type: 'record', name: `R${level}`, fields };
+  }
+  return JSON.stringify(inner);
+}
+
+test('defaults that would keep avsc busy are refused before it sees them', () => {
+  assert.equal(RegistrySchema.parse(nestedDefaults(5, 6)).type.typeName, 'record');
+  const tooMany = /hold more than 100000 values, .*: give fewer fields that are records a default/;
+  const badUnion = { type: 'array', items: Array.from({ length: 1_000 }, (_, i) => fixed(`F${i}`)) };
+  const refused: readonly string[] = [
+    // Hours of work, and more than there are numbers to count it with.
+    nestedDefaults(20, 6),
+    nestedDefaults(50, 60),
+    nestedDefaults(8, 6).replaceAll('"type":"R3"', '"type":["null","R3"]'),
+    record({ name: 'f', type: badUnion, default: Array.from({ length: 60_000 }, () => ({})) }),
+  ];
+  for (const text of refused) {
+    const schema = RegistrySchema.parse(text);
+    assert.throws(() => schema.type, { name: 'SchemaError', code: 'INVALID_SCHEMA', message: tooMany });
+  }
+});
+
+test('nothing stands for a record that is none, nor for a field what all objects have', () => {
+  const named = { type: 'record', name: 'N', fields: [{ name: 'length', type: 'int', default: 0 }] };
+  for (const value of [1, 'text', [1], true])
+    assert.throws(() => RegistrySchema.parse(record({ name: 'f', type: named, default: value })).type, {
+      name: 'SchemaError',
+      message: /a default is .*, which is no record N$/,
+    });
+  const inherited = { type: 'record', name: 'I', fields: [{ name: 'constructor', type: named }] };
+  assert.throws(
+    () => RegistrySchema.parse(record({ name: 'f', type: inherited, default: {} })).type,
+    SchemaError,
+  );
+  const inside = { constructor: { length: 3 } };
+  assert.equal(
+    RegistrySchema.parse(record({ name: 'f', type: inherited, default: inside })).type.typeName,
+    'record',
+  );
 });
 
 test('what can be read with what', () => {

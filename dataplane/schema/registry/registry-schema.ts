@@ -1,8 +1,9 @@
 import avro from 'avsc';
 import { readAvroTree } from '../avro/avro-tree.ts';
 import type { AvroNode } from '../avro/avro-tree.ts';
-import { avscSchema } from '../avro/avsc-schema.ts';
+import { avscSchema, avscTree } from '../avro/avsc-schema.ts';
 import { canonicalSchemaText } from '../avro/canonical-schema.ts';
+import { requireCheckableDefaults } from '../avro/default-checks.ts';
 import { flatAvroRecord } from '../avro/avro-schema.ts';
 import type { AvroRecord } from '../avro/avro-schema.ts';
 import { parseSchemaJson } from '../avro/schema-json.ts';
@@ -31,12 +32,15 @@ export class RegistrySchema {
    * For resolving one schema against another. The code that avsc makes for it holds names only, which the tree has
    * checked.
    *
-   * @throws SchemaError INVALID_SCHEMA for what avsc alone finds, such as a default that does not fit its type
+   * @throws SchemaError INVALID_SCHEMA for what avsc alone finds, such as a default that does not fit its type, and for
+   *   defaults that would keep it busy
    */
   get type(): avro.Type {
     if (this.#type !== undefined) return this.#type;
+    const tree = avscTree(this.#tree);
+    requireCheckableDefaults(tree);
     try {
-      this.#type = avro.Type.forSchema(avscSchema(this.#tree), { wrapUnions: 'always' });
+      this.#type = avro.Type.forSchema(avscSchema(tree), { wrapUnions: 'always' });
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       throw new SchemaError('INVALID_SCHEMA', `the schema is not valid Avro: ${shortened(why)}`, {
