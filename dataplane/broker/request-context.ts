@@ -18,6 +18,8 @@ export interface ConnectionInfo {
   readonly remoteAddress: string;
   /** The name of the listener the client came through, as in `BrokerEntry.listeners`. */
   readonly listener: string;
+  /** The zone that the listener belongs to: its clients do too, as long as they do not say otherwise. */
+  readonly zone?: string | undefined;
   /** What the client said of itself in ApiVersions (KIP-511), once it has. */
   software?: { readonly name: string; readonly version: string } | undefined;
 }

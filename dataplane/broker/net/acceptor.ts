@@ -4,6 +4,8 @@ import type { ByteStream } from './byte-stream.ts';
 export interface Acceptor {
   /** The listener's name, as in `BrokerEntry.listeners`. */
   readonly name: string;
+  /** The zone whose clients come through it, where only those of one zone do. */
+  readonly zone?: string | undefined;
   /** `host:port` that clients are told. */
   readonly advertised: string;
   /** Hands connections over from now on, also those that have waited. Called once. */

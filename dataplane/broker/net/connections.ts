@@ -77,7 +77,7 @@ export class Connections {
   serve(acceptor: Acceptor): void {
     this.#idleCheck ??= this.#checkIdle();
     acceptor.accept((stream) => {
-      this.#take(stream, acceptor.name);
+      this.#take(stream, acceptor);
     });
   }
 
@@ -88,7 +88,7 @@ export class Connections {
     for (const connection of this.#open) connection.close(reason);
   }
 
-  #take(stream: ByteStream, listener: string): void {
+  #take(stream: ByteStream, { name: listener, zone }: Acceptor): void {
     const { remoteAddress } = stream;
     const ofAddress = this.#perAddress.get(remoteAddress) ?? 0;
     const { maxConnections, maxConnectionsPerAddress } = this.#options;
@@ -106,7 +106,7 @@ export class Connections {
     }
     const connection = new KafkaConnection({
       stream,
-      info: { id: ++this.#lastId, remoteAddress, listener },
+      info: { id: ++this.#lastId, remoteAddress, listener, zone },
       processor: this.#processor,
       limits: this.#options.limits,
       runtime: this.#runtime,

@@ -14,6 +14,8 @@ export interface TcpListenerOptions {
   /** What clients are told instead of `host` and `port`, where they reach the broker by another address. */
   readonly advertisedHost?: string | undefined;
   readonly advertisedPort?: number | undefined;
+  /** As of {@link Acceptor}. */
+  readonly zone?: string | undefined;
 }
 
 /** Connections wait here until the broker can serve them. */
@@ -38,6 +40,7 @@ export async function listenTcp(options: TcpListenerOptions): Promise<Acceptor &
   const host = options.advertisedHost ?? (isWildcard(options.host) ? 'localhost' : options.host);
   return {
     name: options.name,
+    zone: options.zone,
     port,
     advertised: `${host.includes(':') ? `[${host}]` : host}:${options.advertisedPort ?? port}`,
     accept(take) {

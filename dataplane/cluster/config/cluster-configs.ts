@@ -6,6 +6,7 @@ import { maxPartitionsOfTopic } from '../partition-groups.ts';
 import { parseKafkaConfig } from './kafka-config.ts';
 import type { ConfigTable, KafkaConfigEntry } from './kafka-config.ts';
 import { topicConfigEntry, topicConfigNames } from './topic-configs.ts';
+import { zoneCidrsConfig, zoneCidrsProblem } from './zone-cidrs.ts';
 
 /** Settings of the whole cluster that are no defaults of topic configs. All can be changed while brokers run. */
 export const clusterConfigTable = {
@@ -38,6 +39,14 @@ export const clusterConfigTable = {
     effect: 'applied',
     description:
       "Firn's own. Who evens out the load of brokers and brings topics back to their home zones. Whatever it is, brokers place new topics and take over from dead ones.",
+  },
+  [zoneCidrsConfig]: {
+    type: 'string',
+    default: '',
+    problemOf: zoneCidrsProblem,
+    effect: 'applied',
+    description:
+      "Firn's own. Zones of clients by their addresses, for clients that do not say themselves where they are: `ZONE@CIDR,CIDR<>ZONE@CIDR`. Of ranges within each other the smaller one counts. See docs/zones.md.",
   },
   'num.partitions': {
     type: 'int',

@@ -13,6 +13,8 @@ export type KafkaConfigEntry = ConfigEntry & {
   readonly effect: 'applied' | 'none';
   /** Kafka accepts more values than these: the others promise something that is not built, so they are refused. */
   readonly onlyBuilt?: OnlyBuilt;
+  /** What is wrong with a text that its type lets pass, as a sentence; `undefined`: nothing. */
+  readonly problemOf?: (text: string) => string | undefined;
 };
 
 export interface OnlyBuilt {
@@ -41,6 +43,8 @@ export function parseKafkaConfig(name: string, entry: KafkaConfigEntry, given: s
   if (entry.onlyBuilt !== undefined && !entry.onlyBuilt.values.includes(text)) {
     throw new ConfigError(`${name} is ${JSON.stringify(given)}: ${entry.onlyBuilt.why}`);
   }
+  const problem = entry.problemOf?.(text);
+  if (problem !== undefined) throw new ConfigError(`${name} is ${JSON.stringify(given)}: ${problem}`);
   return { text, value };
 }
 
