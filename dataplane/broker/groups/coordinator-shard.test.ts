@@ -115,6 +115,28 @@ test('the state is read again only when it is settled what became of the appends
   });
 });
 
+test('what was begun to append is settled before the state is read, however often the partition came and went', async () => {
+  for (const restarts of [1, 2, 3]) {
+    const world = new GroupWorld({ topics, partitions: 1 });
+    await world.run(async () => {
+      await world.wait(100);
+      const client = new ClassicClient(world, 'group');
+      assert.equal(await client.commit('topic', 0, 1), 'NONE');
+      world.faults.latencyMs = () => 500;
+      const late = client.commit('topic', 0, 2);
+      world.faults.latencyMs = () => 1;
+      for (let restart = 0; restart < restarts; restart++) {
+        world.restart('group');
+        await world.wait(20);
+        assert.equal(await client.fetch('topic', 0), 'COORDINATOR_LOAD_IN_PROGRESS');
+      }
+      assert.equal(await late, 'NOT_COORDINATOR');
+      await world.wait(1_000);
+      assert.equal(await client.fetch('topic', 0), 2, `${restarts} restarts`);
+    });
+  }
+});
+
 test('a snapshot of which a part was refused is none, however it ends', async () => {
   const world = new GroupWorld({
     topics,

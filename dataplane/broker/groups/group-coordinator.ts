@@ -29,6 +29,11 @@ export class GroupCoordinator {
   readonly options: GroupOptions;
   readonly #environment: GroupCoordinatorEnvironment;
   readonly #shards = new Map<number, CoordinatorShard>();
+  /**
+   * By partition, until it is so: resolves when the appends of all shards that there were before are settled; never rejects.
+   * An append that waits in the log for room gets in when this broker owns the partition again by then.
+   */
+  readonly #earlierAppends = new Map<number, Promise<void>>();
   readonly #stopped = new AbortController();
   /** By name: the ids of topics that were deleted while this broker looked on. */
   readonly #deletedTopics = new Map<string, Set<string>>();
@@ -47,9 +52,7 @@ export class GroupCoordinator {
         this.#open(partition);
       },
       lost: (partition) => {
-        // Nothing of it can get into the log any more: who owns it now has fenced this broker, or was handed it complete.
-        this.#shards.get(partition)?.close();
-        this.#shards.delete(partition);
+        this.#close(partition);
       },
     });
     inBackground(this.#expireAgainAndAgain());
@@ -120,8 +123,7 @@ export class GroupCoordinator {
   }
 
   #open(partition: number): void {
-    const previous = this.#shards.get(partition);
-    previous?.close();
+    this.#close(partition);
     const { log, runtime, onProblem } = this.#environment;
     const shard = new CoordinatorShard({
       partition,
@@ -136,13 +138,25 @@ export class GroupCoordinator {
       },
     });
     this.#shards.set(partition, shard);
-    inBackground(this.#load(shard, previous));
+    inBackground(this.#load(shard, this.#earlierAppends.get(partition)));
   }
 
-  async #load(shard: CoordinatorShard, previous: CoordinatorShard | undefined): Promise<void> {
+  #close(partition: number): void {
+    const shard = this.#shards.get(partition);
+    if (shard === undefined) return;
+    this.#shards.delete(partition);
+    shard.close();
+    const earlier = this.#earlierAppends.get(partition);
+    const settled = Promise.all([earlier, shard.drained()]).then(() => {
+      if (this.#earlierAppends.get(partition) === settled) this.#earlierAppends.delete(partition);
+    });
+    this.#earlierAppends.set(partition, settled);
+  }
+
+  async #load(shard: CoordinatorShard, earlierAppends: Promise<void> | undefined): Promise<void> {
     const { runtime, onProblem } = this.#environment;
     try {
-      await previous?.drained();
+      await earlierAppends;
       await shard.load();
     } catch (error) {
       if (shard.phase === 'closed') return;

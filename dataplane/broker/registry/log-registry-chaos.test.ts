@@ -51,6 +51,15 @@ class World {
     log?.tellServing(0);
   }
 
+  /** The owner loses it and gets it back, so many times. */
+  flap(times: number): void {
+    const owner = this.store.ownerOf(0);
+    for (let time = 0; time < times; time++) {
+      owner?.tellLost(0);
+      owner?.tellServing(0);
+    }
+  }
+
   wait(ms: number): Promise<void> {
     return new Promise((resolve) => this.time.environment.after(ms, resolve));
   }
@@ -130,6 +139,7 @@ async function play(seed: number): Promise<Seen> {
   const mover = async (): Promise<void> => {
     for (let move = 0; move < 12; move++) {
       await world.wait(random.between(20, 200));
+      if (random.fraction() < 0.3) world.flap(Math.ceil(random.between(0, 3)));
       const before = world.store.ownerOf(0);
       world.move(Math.floor(random.between(0, 3)));
       if (before === world.store.ownerOf(0)) continue;
@@ -163,4 +173,27 @@ test('owners that come and go, appends that fail: what was told stays, an id sta
     total.reads += seen.reads;
   }
   assert.ok(total.acknowledged > 200 && total.refused > 200 && total.reads > 200, JSON.stringify(total));
+});
+
+test('an id is not given twice when the owner loses the registry, and gets it back, while it appends', async () => {
+  for (const times of [1, 2, 3]) {
+    const world = new World(1);
+    await world.time.drive(async () => {
+      const client = world.brokers[0]?.client;
+      assert(client);
+      const schema = (name: string): unknown => ({ type: 'fixed', name, size: 1 });
+      assert.deepEqual(await client.register('a', schema('A')), { id: 1 });
+      world.faults.latencyMs = () => 200;
+      const late = client.register('b', schema('B'));
+      await world.wait(1);
+      world.faults.latencyMs = () => 1;
+      world.flap(times);
+      const next = client.register('c', schema('C'));
+      await Promise.all([late, next]);
+      assert.deepEqual(await client.outcome('GET', '/schemas/ids/2'), {
+        schema: JSON.stringify(schema('B')),
+      });
+      assert.deepEqual(await client.register('c', schema('C')), { id: 3 });
+    });
+  }
 });

@@ -43,8 +43,11 @@ export class LogRegistry implements Registry {
   readonly #listeners = new Set<() => void>();
   readonly #stopped = new AbortController();
   #partition: RegistryPartition | undefined;
-  /** The last one there was: what it had begun to append may still get into the log when this broker soon owns it again. */
-  #previous: RegistryPartition | undefined;
+  /**
+   * Resolves when the appends of all that there were before are settled; never rejects. What one of them had begun to append
+   * may still get into the log when this broker soon owns it again, also after the one that came in between.
+   */
+  #earlierAppends: Promise<void> = Promise.resolve();
   #unsubscribe: Cancel | undefined;
 
   constructor(environment: LogRegistryEnvironment) {
@@ -59,9 +62,7 @@ export class LogRegistry implements Registry {
         if (partition === registryPartition) this.#open();
       },
       lost: (partition) => {
-        if (partition !== registryPartition) return;
-        this.#partition?.close();
-        this.#partition = undefined;
+        if (partition === registryPartition) this.#close();
       },
     });
   }
@@ -69,8 +70,7 @@ export class LogRegistry implements Registry {
   stop(): void {
     this.#stopped.abort(new RegistryError('noOwner', 'this broker is shutting down'));
     this.#unsubscribe?.();
-    this.#partition?.close();
-    this.#partition = undefined;
+    this.#close();
   }
 
   glance<T>(query: (state: RegistryState, parsed: ParsedSchemas) => T): T | undefined {
@@ -149,8 +149,7 @@ export class LogRegistry implements Registry {
 
   #open(): void {
     if (this.#stopped.signal.aborted) return;
-    const previous = this.#previous;
-    previous?.close();
+    this.#close();
     const { log, runtime, onProblem } = this.#environment;
     const partition = new RegistryPartition({
       log,
@@ -165,14 +164,21 @@ export class LogRegistry implements Registry {
       },
     });
     this.#partition = partition;
-    this.#previous = partition;
-    inBackground(this.#load(partition, previous));
+    inBackground(this.#load(partition, this.#earlierAppends));
   }
 
-  async #load(partition: RegistryPartition, previous: RegistryPartition | undefined): Promise<void> {
+  #close(): void {
+    const partition = this.#partition;
+    if (partition === undefined) return;
+    this.#partition = undefined;
+    partition.close();
+    this.#earlierAppends = Promise.all([this.#earlierAppends, partition.drained()]).then(() => undefined);
+  }
+
+  async #load(partition: RegistryPartition, earlierAppends: Promise<void>): Promise<void> {
     const { runtime, onProblem } = this.#environment;
     try {
-      await previous?.drained();
+      await earlierAppends;
       await partition.load();
     } catch (error) {
       if (partition.phase === 'closed') return;
