@@ -21,6 +21,7 @@ import type { Acceptor } from './net/acceptor.ts';
 import { Connections } from './net/connections.ts';
 import { BrokerPeers } from './peers/broker-peers.ts';
 import type { InternalNetwork } from './peers/broker-peers.ts';
+import { ClusterSchemaLookup } from './registry/cluster-schema-lookup.ts';
 import { LogRegistry } from './registry/log-registry.ts';
 import { RegistryDirectory, schemasTopic } from './registry/registry-directory.ts';
 import type { RequestDispatcher } from './request-dispatcher.ts';
@@ -113,26 +114,16 @@ export class Broker {
       options: settings.groups,
       onProblem,
     });
+    const directory = new RegistryDirectory({
+      cluster: this.log.cluster,
+      random: runtime.random,
+      brokerId: identity.id,
+    });
     this.registry = new LogRegistry({
       log: new BrokerLogCoordinatorLog(this.log, schemasTopic),
-      directory: new RegistryDirectory({
-        cluster: this.log.cluster,
-        random: runtime.random,
-        brokerId: identity.id,
-      }),
+      directory,
       runtime,
       onProblem,
-    });
-    this.tables = new BrokerTables({
-      log: this.log,
-      registry: this.registry,
-      store,
-      runtime,
-      onProblem,
-      version: identity.version,
-      peers: (id) => this.peers?.workersOf(id),
-      crashPoint: environment.crashPoint,
-      signal: this.#stopped.signal,
     });
     this.#metrics = new BrokerMetrics(environment.metrics);
     if (environment.internal !== undefined) {
@@ -142,10 +133,27 @@ export class Broker {
         runtime,
         brokerId: identity.id,
         workers: () => this.tables.service.workers,
+        registry: () => this.registry,
         metrics: this.#metrics,
         logger,
       });
     }
+    this.tables = new BrokerTables({
+      log: this.log,
+      registry: this.registry,
+      schemas: new ClusterSchemaLookup({
+        registry: this.registry,
+        directory,
+        remote: this.peers?.schemas,
+      }),
+      store,
+      runtime,
+      onProblem,
+      version: identity.version,
+      peers: (id) => this.peers?.workersOf(id),
+      crashPoint: environment.crashPoint,
+      signal: this.#stopped.signal,
+    });
     this.dispatcher = serveApis({
       brokerId: identity.id,
       log: this.log,

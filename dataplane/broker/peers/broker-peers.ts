@@ -10,11 +10,15 @@ import type { TableWorkers } from '../../table/table-workers.ts';
 import type { BrokerMetrics } from '../broker-metrics.ts';
 import type { Acceptor } from '../net/acceptor.ts';
 import type { Dialer } from '../net/dialer.ts';
+import type { Registry } from '../../schema/registry/registry.ts';
+import type { RemoteSchemas } from '../registry/cluster-schema-lookup.ts';
+import { latestSchemaMethod, schemaByIdMethod } from './schema-methods.ts';
 import { durableMethod, loadsMethod, nudgeMethod, releasedMethod } from './cluster-methods.ts';
 import { Nudges } from './nudges.ts';
 import { PeerError } from './peer-error.ts';
 import { PeerServer } from './peer-server.ts';
 import { PeerTableWorkers } from './peer-table-workers.ts';
+import type { PeerRequestOptions } from './peer-link.ts';
 import { Peers } from './peers.ts';
 import { collectMethod, committedMethod } from './table-methods.ts';
 
@@ -27,6 +31,8 @@ export interface InternalNetwork {
 
 const hintMs = 2_000;
 const loadsMs = 2_000;
+/** A registry that is being taken over is waited for. */
+const schemaMs = 15_000;
 const measureEveryMs = 5_000;
 /** Nudges that come closer together share a read. */
 const nudgedReadMs = 50;
@@ -54,10 +60,11 @@ export class BrokerPeers {
     readonly brokerId: number;
     /** Those of this broker. */
     readonly workers: () => TableWorkers;
+    readonly registry: () => Registry;
     readonly metrics: BrokerMetrics;
     readonly logger: Logger;
   }) {
-    const { internal, log, runtime, brokerId, workers, metrics, logger } = parts;
+    const { internal, log, runtime, brokerId, workers, registry, metrics, logger } = parts;
     this.#log = log;
     this.#runtime = runtime;
     this.#brokerId = brokerId;
@@ -103,6 +110,7 @@ export class BrokerPeers {
       },
     });
     this.#serve(workers);
+    this.#serveSchemas(registry);
   }
 
   start(): void {
@@ -139,6 +147,16 @@ export class BrokerPeers {
   /** The table workers of another broker. */
   workersOf(broker: number): TableWorkers {
     return new PeerTableWorkers(this.#peers, broker);
+  }
+
+  /** The registries of other brokers. */
+  get schemas(): RemoteSchemas {
+    const options = (signal: AbortSignal): PeerRequestOptions => ({ timeoutMs: schemaMs, signal });
+    return {
+      byId: (broker, id, signal) => this.#peers.request(broker, schemaByIdMethod, id, options(signal)),
+      latest: (broker, subject, signal) =>
+        this.#peers.request(broker, latestSchemaMethod, subject, options(signal)),
+    };
   }
 
   /** Bytes a second by group, of all brokers that can be asked now. */
@@ -199,6 +217,19 @@ export class BrokerPeers {
       await workers().committed(request, signal);
       return undefined;
     });
+  }
+
+  #serveSchemas(registry: () => Registry): void {
+    this.#server.serve(schemaByIdMethod, (id, _caller, signal) =>
+      registry().read((state) => state.schema(id), signal),
+    );
+    this.#server.serve(latestSchemaMethod, (subject, _caller, signal) =>
+      registry().read((state) => {
+        const latest = state.latest(subject);
+        const schema = latest === undefined ? undefined : state.schema(latest.id);
+        return latest === undefined || schema === undefined ? undefined : { schema, version: latest.version };
+      }, signal),
+    );
   }
 
   async #durableHere(

@@ -26,7 +26,9 @@ class World {
     const runtime = this.time.environment;
     const log = new SimulatedLog(this.store, runtime, this.faults);
     const place = (): RegistryPlace =>
-      this.store.ownerOf(0) === log ? { kind: 'here' } : { kind: 'other', broker: `not ${index}` };
+      this.store.ownerOf(0) === log
+        ? { kind: 'here' }
+        : { kind: 'other', brokerId: 1, broker: `not ${index}` };
     const registry = new LogRegistry({
       log,
       directory: {

@@ -22,7 +22,7 @@ export type RegistryPlace =
   | { readonly kind: 'nobody' }
   | { readonly kind: 'here' }
   /** For a sentence: `broker 1001 (b1:9092)`. */
-  | { readonly kind: 'other'; readonly broker: string };
+  | { readonly kind: 'other'; readonly brokerId: number; readonly broker: string };
 
 /** Finds, and creates, the topic of the registry in `meta/cluster`. */
 export class RegistryDirectory {
@@ -78,5 +78,9 @@ function placeIn(state: ClusterState, brokerId: number): RegistryPlace {
   const leader = group === undefined ? undefined : leaderOf(state, group.id);
   if (leader === undefined) return { kind: 'nobody' };
   if (leader.broker === brokerId) return { kind: 'here' };
-  return { kind: 'other', broker: `broker ${leader.broker} (${leader.entry.address})` };
+  return {
+    kind: 'other',
+    brokerId: leader.broker,
+    broker: `broker ${leader.broker} (${leader.entry.address})`,
+  };
 }

@@ -5,7 +5,7 @@ import type { HttpHandler } from '../../runtime/http-exchange.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { registryHandler } from '../../schema/registry/http/registry-handler.ts';
 import type { Registry } from '../../schema/registry/registry.ts';
-import { RegistrySchemaLookup } from '../../schema/registry/schema-lookup.ts';
+import type { SchemaLookup } from '../../schema/registry/schema-lookup.ts';
 import type { ObjectStore } from '../../store/object-store.ts';
 import { CrashPointStore } from '../../table/crash-point-store.ts';
 import type { CrashPoints } from '../../table/crash-points.ts';
@@ -29,6 +29,8 @@ export class BrokerTables {
   constructor(parts: {
     readonly log: BrokerLog;
     readonly registry: Registry;
+    /** Of the whole cluster. */
+    readonly schemas: SchemaLookup;
     readonly store: ObjectStore;
     readonly runtime: Runtime;
     /** Of this program: data files say who wrote them. */
@@ -40,14 +42,13 @@ export class BrokerTables {
     /** Aborts when the broker stops. */
     readonly signal: AbortSignal;
   }) {
-    const { log, registry, store, runtime, version, onProblem, peers, crashPoint, signal } = parts;
+    const { log, registry, schemas, store, runtime, version, onProblem, peers, crashPoint, signal } = parts;
     this.#log = log;
     this.#store = store;
     this.#registry = registry;
     this.#signal = signal;
     const catalogStore = crashPoint === undefined ? store : new CrashPointStore(store, crashPoint);
     this.#catalog = new EmbeddedCatalog(catalogStore, runtime);
-    const schemas = new RegistrySchemaLookup(registry);
     this.#gate = new TableGate({ cluster: log.cluster, schemas, catalog: this.#catalog });
     this.service = new TableService({
       log,

@@ -63,7 +63,8 @@ export class RegistrySchemaLookup implements SchemaLookup {
   }
 }
 
-function foundSchema(schema: RegisteredSchema, parsed: ParsedSchemas): FoundSchema {
+/** A schema of the registry as tables see it. */
+export function foundSchema(schema: RegisteredSchema, parsed: ParsedSchemas): FoundSchema {
   const { id, schemaType: type, text } = schema;
   return { id, type, text, record: recordOf(schema, parsed) };
 }
