@@ -12,7 +12,10 @@ describe('the index of a zone', () => {
     const zones = ['a', 'b', 'c', 'a', 'd', 'b', 'e'];
     const indexes = await Promise.all(zones.map((zone) => reserveZone(store, realRuntime, zone)));
     const byZone = new Map(zones.map((zone, at) => [zone, indexes[at]]));
-    assert.deepEqual([...byZone.values()].toSorted((a = 0, b = 0) => a - b), [0, 1, 2, 3, 4]);
+    assert.deepEqual(
+      [...byZone.values()].toSorted((a = 0, b = 0) => a - b),
+      [0, 1, 2, 3, 4],
+    );
     for (const [at, zone] of zones.entries()) assert.equal(indexes[at], byZone.get(zone));
     assert.equal(await reserveZone(store, realRuntime, 'f'), 5);
     assert.equal(await reserveZone(store, realRuntime, 'a'), byZone.get('a'));
