@@ -75,7 +75,7 @@ export interface TopicEntry extends GroupLayout {
   readonly configs: Configs;
   /** One of `zones`: where all groups belong, also while they are abroad. Absent: anywhere. */
   readonly homeZone?: string | undefined;
-  /** How many brokers the creator wanted Metadata to name as replicas. Absent: one. */
+  /** How many brokers the creator wanted Metadata to name as replicas. Absent: one in every zone, whichever there are. */
   readonly replicationFactor?: number | undefined;
   /**
    * By index of the group: brokers that somebody wanted as replicas, preferred owner first. What Metadata names for as

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { setBrokerState } from './broker-changes.ts';
 import { decodeClusterState, encodeClusterState } from './cluster-codec.ts';
-import { assertRefused, clusterOf, hexId, made, ownersOf, withTopic } from './cluster-fixture.ts';
+import { assertRefused, clusterOf, hexId, made, ownersOf, registered, withTopic } from './cluster-fixture.ts';
 import type { ClusterState } from './cluster-state.ts';
 import { groupsOf } from './partition-groups.ts';
 import { reassignGroup } from './reassign-replicas.ts';
@@ -50,6 +50,92 @@ test('made-up replicas: owner first, all zones, no more than live brokers', () =
       },
     ),
   );
+});
+
+test('a topic without a number of its own has a replica in every zone, also in one that comes later', () => {
+  let state = withTopic(clusterOf('a', 'b', 'b'), 'orders', 1, { partitions: 4 });
+  const zonesOf = (partition: number): string[] =>
+    lists(state, partition)
+      .replicas.map((id) => state.brokers.get(id)?.zone ?? '')
+      .toSorted();
+  for (let partition = 0; partition < 4; partition++) assert.deepEqual(zonesOf(partition), ['a', 'b']);
+  assert.equal(replicasOf(state).zoneCount, 2);
+  state = registered(state, 4, 'c', sid(4));
+  for (let partition = 0; partition < 4; partition++) assert.deepEqual(zonesOf(partition), ['a', 'b', 'c']);
+  state = made(setBrokerState(state, { id: 4, sid: sid(4), to: 'dead' }));
+  for (let partition = 0; partition < 4; partition++) assert.deepEqual(zonesOf(partition), ['a', 'b']);
+});
+
+const anyCluster = fc
+  .array(fc.constantFrom('a', 'b', 'c'), { minLength: 2, maxLength: 9 })
+  .map((zones) => withTopic(clusterOf(...zones), 'orders', 1, { partitions: 20, replicationFactor: 3 }));
+
+/** By owner and zone: the brokers that are named as replicas for partitions of that owner. */
+function readersOf(state: ClusterState): Map<string, Set<number | undefined>> {
+  const readers = new Map<string, Set<number | undefined>>();
+  const topic = state.topics.get('orders') ?? assert.fail();
+  for (const group of groupsOf(topic)) {
+    for (const zone of state.zones) {
+      const key = `${state.assignments.get(group.id)?.broker ?? 0}/${zone}`;
+      readers.set(key, (readers.get(key) ?? new Set()).add(replicasOf(state).inZone(topic, group, zone)));
+    }
+  }
+  return readers;
+}
+
+test('what an owner writes is read by one broker of each zone, whatever the partition', () => {
+  fc.assert(
+    fc.property(anyCluster, (state) => {
+      for (const [key, readers] of readersOf(state)) {
+        assert.equal(readers.size, 1, key);
+        const [owner = '', zone] = key.split('/');
+        if (state.brokers.get(Number(owner))?.zone === zone) assert.deepEqual([...readers], [Number(owner)]);
+      }
+    }),
+  );
+});
+
+test('a broker that comes takes readers over from others of its zone, and moves no other', () => {
+  fc.assert(
+    fc.property(anyCluster, fc.constantFrom('a', 'b', 'c'), (state, zone) => {
+      const id = state.brokers.size + 1;
+      const before = readersOf(state);
+      for (const [key, readers] of readersOf(registered(state, id, zone, sid(id)))) {
+        const [now] = readers;
+        const [then] = before.get(key) ?? [];
+        if (then !== undefined && now !== then) assert.equal(now, id, key);
+      }
+    }),
+  );
+});
+
+test('readers of a zone share the owners of the others', () => {
+  const zones = Array.from({ length: 60 }, (_, index) => (index % 2 === 0 ? 'a' : 'b'));
+  const state = withTopic(clusterOf(...zones), 'orders', 1, { partitions: 60, replicationFactor: 2 });
+  const counts = new Map<number | undefined, number>();
+  for (const [key, readers] of readersOf(state)) {
+    const [owner = '', zone] = key.split('/');
+    if (state.brokers.get(Number(owner))?.zone === zone) continue;
+    for (const id of readers) counts.set(id, (counts.get(id) ?? 0) + 1);
+  }
+  assert(!counts.has(undefined));
+  assert(counts.size > 30, `only ${counts.size} of 60 brokers read`);
+  assert(Math.max(...counts.values()) <= 6, String([...counts]));
+});
+
+test('consumers are not sent to a broker that is about to leave, and it is named last', () => {
+  let state = withTopic(clusterOf('a', 'b', 'b'), 'orders', 1, { replicationFactor: 2 });
+  const topic = state.topics.get('orders') ?? assert.fail();
+  const group = groupsOf(topic)[0] ?? assert.fail();
+  const reader = replicasOf(state).inZone(topic, group, 'b') ?? assert.fail();
+  state = made(setBrokerState(state, { id: reader, sid: sid(reader), to: 'draining' }));
+  const other = reader === 2 ? 3 : 2;
+  assert.equal(replicasOf(state).inZone(topic, group, 'b'), other);
+  assert.deepEqual(lists(state).replicas, [1, other]);
+  state = made(setBrokerState(state, { id: other, sid: sid(other), to: 'draining' }));
+  assert.equal(replicasOf(state).inZone(topic, group, 'b'), undefined);
+  assert.equal(lists(state).replicas.length, 2);
+  assert.equal(replicasOf(state).inZone(topic, group, 'nowhere'), undefined);
 });
 
 test('a broker that dies leaves the made-up replicas', () => {

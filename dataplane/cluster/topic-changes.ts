@@ -15,7 +15,7 @@ export interface NewTopic {
   readonly internal: boolean;
   /** `table.placement.*` among them decide the home zone; the other ones are somebody else's to judge. */
   readonly configs: Configs;
-  /** How many replicas Metadata names, 1 to 32767. Default 1. */
+  /** How many replicas Metadata names, 1 to 32767. Default: one in every zone. */
   readonly replicationFactor?: number | undefined;
   /** Who owns the partitions, all of them. Default: `place()` decides. */
   readonly assignments?: RequestedReplicas | undefined;
@@ -32,7 +32,7 @@ export function createTopic(state: ClusterState, topic: NewTopic): ClusterState 
  * `placeHomeless` has to follow, once for many topics.
  */
 export function declareTopic(state: ClusterState, topic: NewTopic): ClusterState | ChangeRefused {
-  const { name, topicId, partitions, internal, configs, replicationFactor = 1, assignments } = topic;
+  const { name, topicId, partitions, internal, configs, replicationFactor, assignments } = topic;
   if (!isTopicName(name)) {
     return new ChangeRefused(
       'INVALID_TOPIC_NAME',
@@ -55,7 +55,7 @@ export function declareTopic(state: ClusterState, topic: NewTopic): ClusterState
     internal,
     configs,
     ...(homeZone === undefined ? {} : { homeZone }),
-    ...(replicationFactor === 1 ? {} : { replicationFactor }),
+    ...(replicationFactor === undefined ? {} : { replicationFactor }),
   };
   return placeAs(withTopic(state, name, entry), name, entry, assignments);
 }

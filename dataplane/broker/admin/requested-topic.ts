@@ -34,7 +34,7 @@ export function declareRequestedTopic(
   const defaults = clusterConfigOf(state.configs);
   const partitions = assignments?.size ?? requested.partitions ?? defaults['num.partitions'];
   const replicationFactor =
-    assignments?.get(0)?.length ?? requested.replicationFactor ?? defaults['default.replication.factor'];
+    assignments?.get(0)?.length ?? requested.replicationFactor ?? defaultReplicationFactor(state.configs);
   return declareTopic(state, {
     name,
     topicId,
@@ -44,6 +44,12 @@ export function declareRequestedTopic(
     replicationFactor,
     assignments,
   });
+}
+
+/** `undefined`: one replica in every zone. */
+export function defaultReplicationFactor(configs: Configs): number | undefined {
+  const factor = clusterConfigOf(configs)['default.replication.factor'];
+  return factor === -1 ? undefined : factor;
 }
 
 /** Metrics of Kafka's tools write `.` as `_`, so Kafka has no two topics that differ in nothing else. */

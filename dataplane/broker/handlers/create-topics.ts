@@ -2,12 +2,14 @@ import type { ClusterClient } from '../../cluster/cluster-client.ts';
 import type { ClusterState, Configs } from '../../cluster/cluster-state.ts';
 import { clusterConfigOf } from '../../cluster/config/cluster-configs.ts';
 import { checkedConfigs } from '../../cluster/config/config-check.ts';
+import { replicasOf } from '../../cluster/replicas.ts';
 import { ChangeRefused } from '../../cluster/change-refused.ts';
 import type { ResponseInput } from '../../protocol/api.ts';
 import type { CreateTopicsRequest, createTopics } from '../../protocol/api/create-topics.ts';
 import { kafkaErrors } from '../../protocol/error-code.ts';
 import { told } from '../admin/refusal-codes.ts';
 import { repeated } from '../admin/repeated.ts';
+import { defaultReplicationFactor } from '../admin/requested-topic.ts';
 import type { RequestedTopic } from '../admin/requested-topic.ts';
 import type { TopicCreation } from '../admin/topic-creation.ts';
 import { describedTopicConfigs } from '../config/described-config.ts';
@@ -132,7 +134,10 @@ function created(state: ClusterState | undefined, requested: RequestedTopic): To
     errorMessage: null,
     numPartitions: assignments?.size ?? requested.partitions ?? defaults['num.partitions'],
     replicationFactor:
-      assignments?.get(0)?.length ?? requested.replicationFactor ?? defaults['default.replication.factor'],
+      assignments?.get(0)?.length ??
+      requested.replicationFactor ??
+      defaultReplicationFactor(cluster) ??
+      (state === undefined ? 1 : replicasOf(state).zoneCount),
     configs: describedTopicConfigs(configs instanceof ChangeRefused ? {} : configs, cluster).map(
       ({ name: config, value, readOnly, source }) => ({
         name: config,

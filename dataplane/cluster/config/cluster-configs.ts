@@ -19,12 +19,14 @@ export const clusterConfigTable = {
   },
   'default.replication.factor': {
     type: 'int',
-    default: 1,
-    min: 1,
+    default: -1,
+    min: -1,
     max: 32_767,
+    problemOf: (text) =>
+      text === '0' ? 'a topic has one replica at least; -1 stands for one in every zone' : undefined,
     effect: 'applied',
     description:
-      'How many brokers Metadata names as replicas of a topic that asks for no number of its own, as many as there are. Records are in the object store whatever it is.',
+      'How many brokers Metadata names as replicas of a topic that asks for no number of its own, as many as there are; -1: one in every zone, also in zones that come later. Records are in the object store whatever it is; consumers read from a replica of their own zone.',
   },
   'delete.topic.enable': {
     type: 'bool',
