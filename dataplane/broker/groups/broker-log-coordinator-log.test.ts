@@ -10,11 +10,14 @@ import { VirtualTime } from '../../runtime/virtual-time.ts';
 import type { SimulatedProcess } from '../../runtime/simulated-process.ts';
 import { localLatencies } from '../../store/simulated/latency.ts';
 import { SimulatedStore } from '../../store/simulated/simulated-store.ts';
+import { createInternalTopic } from '../internal-topic.ts';
 import { BrokerLogCoordinatorLog } from './broker-log-coordinator-log.ts';
 import { ClusterCoordinatorDirectory, topicsViewOf } from './cluster-coordinator-directory.ts';
 import { GroupCoordinator } from './group-coordinator.ts';
+import { offsetsTopic } from './coordinator-log.ts';
 import { callApi } from './group-fixture.ts';
 import { groupHandlers } from './handlers.ts';
+import { toBatch } from './snapshot.ts';
 
 interface Node {
   readonly process: SimulatedProcess;
@@ -161,5 +164,32 @@ test('over the log on an object store: the topic is created, offsets outlive cra
     third.coordinator.stop();
     second.coordinator.stop();
     await third.log.stop();
+  });
+});
+
+test('the state of one group may be larger than what clients may send in one batch', async () => {
+  const time = new VirtualTime({ seed: 7 });
+  const store = new SimulatedStore({ environment: time.environment, latencies: localLatencies });
+  const node = startNode(time, store, 1);
+  await time.drive(async () => {
+    await node.log.start();
+    await createInternalTopic(node.log.cluster, node.process.runtime.random, {
+      name: offsetsTopic,
+      partitions: 1,
+      configs: {},
+    });
+    const log = new BrokerLogCoordinatorLog(node.log);
+    const { promise, resolve } = Promise.withResolvers<number>();
+    const cancel = log.subscribe({ serving: resolve, lost: () => undefined });
+    const partition = await promise;
+    const key = Buffer.from('key');
+    await log.append(partition, toBatch([{ key, value: Buffer.alloc(3_000_000) }], 0));
+    await assert.rejects(log.append(partition, toBatch([{ key, value: Buffer.alloc(70_000_000) }], 0)), {
+      name: 'LogError',
+      code: 'MESSAGE_TOO_LARGE',
+    });
+    cancel();
+    node.coordinator.stop();
+    await node.log.stop();
   });
 });

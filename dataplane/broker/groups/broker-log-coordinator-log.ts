@@ -6,6 +6,11 @@ import type { CoordinatorLog, CoordinatorLogListener, CoordinatorLogRead } from 
 
 /** The {@link CoordinatorLog} over the log of this broker: the partitions of one internal topic by number. */
 export class BrokerLogCoordinatorLog implements CoordinatorLog {
+  /**
+   * Well above what one change comes to: a group has at most `maxGroupBytes`, which is one record of a classic group, a
+   * schema a million characters. `max.message.bytes` is for what clients send.
+   */
+  readonly maxBatchBytes = 64 * 1024 * 1024;
   readonly #log: BrokerLog;
   readonly #topic: string;
   /** Partitions this broker serves belong to a topic that its view of the cluster may have lost, or not have yet. */
@@ -19,7 +24,7 @@ export class BrokerLogCoordinatorLog implements CoordinatorLog {
   append(partition: number, batch: Uint8Array): Promise<{ baseOffset: number; lastOffset: number }> {
     const topicId = this.#topicIds.get(partition);
     if (topicId === undefined) return Promise.reject(this.#notServed(partition));
-    return this.#log.append(topicId, partition, batch);
+    return this.#log.append(topicId, partition, batch, { maxMessageBytes: this.maxBatchBytes });
   }
 
   async read(partition: number, offset: number, maxBytes: number): Promise<CoordinatorLogRead> {

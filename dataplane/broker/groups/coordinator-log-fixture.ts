@@ -69,6 +69,7 @@ export class SimulatedLogStore {
 
 /** One broker's log over a {@link SimulatedLogStore}, with latency and faults. */
 export class SimulatedLog implements CoordinatorLog {
+  maxBatchBytes = 1024 * 1024;
   readonly #store: SimulatedLogStore;
   readonly #runtime: Runtime;
   readonly #faults: SimulatedLogFaults;
@@ -86,6 +87,8 @@ export class SimulatedLog implements CoordinatorLog {
   }
 
   append(partition: number, batch: Uint8Array): Promise<{ baseOffset: number; lastOffset: number }> {
+    if (batch.length > this.maxBatchBytes)
+      return Promise.reject(new LogError('MESSAGE_TOO_LARGE', `a batch of ${batch.length} bytes`));
     const session = this.#session;
     const dueMs = Math.max(this.#lastDurableMs, this.#runtime.monotonicMs() + this.#faults.latencyMs());
     this.#lastDurableMs = dueMs;

@@ -8,6 +8,9 @@ export const offsetsTopic = '__consumer_offsets';
  * `_schemas`), as far as this broker owns them. All promises reject with a `LogError` when the broker does not own the partition (any more).
  */
 export interface CoordinatorLog {
+  /** The largest batch that is taken. */
+  readonly maxBatchBytes: number;
+
   /**
    * Appends one record batch; resolves when it is durable. Batches of a partition get their offsets in the order of the
    * calls. A rejection says nothing about whether the batch is in the log. The bytes belong to the log from the call on.

@@ -8,6 +8,7 @@ import { LogRegistry } from './log-registry.ts';
 import type { RegistryPlace } from './registry-directory.ts';
 
 const subjects = ['a', 'b', 'c'];
+const order = { type: 'record', name: 'Order', fields: [] };
 
 /** Registries of several brokers over one simulated log. The directory is ahead of what brokers are told, or behind it. */
 class World {
@@ -198,4 +199,69 @@ test('an id is not given twice when the owner loses the registry, and gets it ba
       assert.deepEqual(await client.register('c', schema('C')), { id: 3 });
     });
   }
+});
+
+test('what the log would not take in one piece is refused, or written in several; the registry goes on', async () => {
+  const world = new World(1);
+  await world.time.drive(async () => {
+    const [broker] = world.brokers;
+    assert(broker);
+    const { log, client } = broker;
+    const fixed = (size: number): unknown => ({ type: 'fixed', name: 'F', size });
+    assert.deepEqual(await client.outcome('PUT', '/config', { compatibility: 'NONE' }), {
+      compatibility: 'NONE',
+    });
+    for (let version = 1; version <= 40; version++)
+      assert.deepEqual(await client.register('many', fixed(version)), { id: version });
+
+    log.maxBatchBytes = 1_000;
+    // Few characters, many bytes: each is six in JSON.
+    const large = { ...order, doc: '\ud800'.repeat(200) };
+    const { status, json } = await client.ask('POST', '/subjects/large/versions', {
+      schema: JSON.stringify(large),
+    });
+    assert.equal(status, 422);
+    assert.deepEqual((json as { error_code: number }).error_code, 42_201);
+    assert.match(
+      (json as { message: string }).message,
+      /^the schema of version 1 of subject large has \d+ bytes as a record of the log, at most 1000 are possible/,
+    );
+    // Nothing was read again, which takes longer than this.
+    assert.deepEqual(await client.register('small', order), { id: 41 });
+
+    const versions = Array.from({ length: 40 }, (_, index) => index + 1);
+    const before = world.store.batchesOf(0).length;
+    assert.deepEqual(await client.outcome('DELETE', '/subjects/many'), versions);
+    assert.deepEqual(await client.outcome('DELETE', '/subjects/many?permanent=true'), versions);
+    assert.ok(world.store.batchesOf(0).length - before > 2);
+    assert.deepEqual(await client.outcome('GET', '/subjects?deleted=true'), ['small']);
+    world.flap(1);
+    assert.deepEqual(await client.outcome('GET', '/subjects?deleted=true'), ['small']);
+  });
+});
+
+test('who loses the registry between two batches of a change appends no more of it', async () => {
+  const world = new World(1);
+  await world.time.drive(async () => {
+    const [first, second] = world.brokers;
+    assert(first && second);
+    await first.client.outcome('PUT', '/config', { compatibility: 'NONE' });
+    for (let version = 1; version <= 40; version++)
+      await first.client.register('many', { type: 'fixed', name: 'F', size: version });
+    await first.client.outcome('DELETE', '/subjects/many');
+    first.log.maxBatchBytes = 1_000;
+    const batches = world.store.batchesOf(0).length;
+    world.faults.append = () => {
+      // The first batch is durable, and the owner is told at the same moment that it has been replaced, and that it is back.
+      if (world.store.batchesOf(0).length === batches) queueMicrotask(() => world.flap(1));
+      return 'durable';
+    };
+    assert.equal(await first.client.outcome('DELETE', '/subjects/many?permanent=true'), '503 50004');
+    assert.equal(world.store.batchesOf(0).length, batches + 1);
+    const left = await first.client.outcome('GET', '/subjects/many/versions?deleted=true');
+    assert.ok(Array.isArray(left) && left.length > 0 && left.length < 40);
+    // Deleting again deletes the rest.
+    assert.deepEqual(await first.client.outcome('DELETE', '/subjects/many?permanent=true'), left);
+    assert.deepEqual(await first.client.outcome('GET', '/subjects?deleted=true'), []);
+  });
 });

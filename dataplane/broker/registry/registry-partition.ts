@@ -1,14 +1,14 @@
 import { LogError } from '../../log/errors.ts';
-import { buildBatch } from '../../protocol/record-batch-builder.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { ParsedSchemas } from '../../schema/registry/parsed-schemas.ts';
 import type { RegistryChange } from '../../schema/registry/registry-changes.ts';
 import { RegistryError } from '../../schema/registry/registry-error.ts';
-import { decodeRegistryRecord, encodeRegistryRecord } from '../../schema/registry/registry-record.ts';
+import { decodeRegistryRecord } from '../../schema/registry/registry-record.ts';
 import type { RegistryRecord } from '../../schema/registry/registry-record.ts';
 import { RegistryState } from '../../schema/registry/registry-state.ts';
 import type { CoordinatorLog } from '../groups/coordinator-log.ts';
 import { openBatches, replayPartition } from '../groups/partition-replay.ts';
+import { registryBatches } from './registry-batches.ts';
 
 /** The topic has one partition: ids and versions are given out in one order. */
 export const registryPartition = 0;
@@ -29,7 +29,8 @@ export interface RegistryPartitionEnvironment {
  *
  * A change is decided on the state, appended, and applied when it is durable; then the next one is decided. So the state
  * holds nothing that could be lost, and an answer never tells of more than is durable. When an append fails nobody can tell
- * what is in the log: the partition closes, and the state is read anew if this broker still owns it.
+ * what is in the log: the partition closes, and the state is read anew if this broker still owns it. What the log would not
+ * take is refused before it is appended.
  *
  * A read, and a change that writes nothing, is answered after the log has confirmed that nobody else had taken over when
  * it arrived (log.md P6).
@@ -113,18 +114,18 @@ export class RegistryPartition {
   async #append(records: readonly RegistryRecord[]): Promise<void> {
     const { log, runtime, onChanged } = this.#environment;
     const timestampMs = runtime.wallMs();
-    const batch = buildBatch({
-      records: records.map((record) => ({ ...encodeRegistryRecord(record), timestampMs })),
-    });
-    try {
-      await log.append(registryPartition, batch);
-    } catch (error) {
-      this.#fail(error);
-      throw noLongerOwner(error);
+    for (const batch of registryBatches(records, { maxBytes: log.maxBatchBytes, timestampMs })) {
+      this.#requireActive();
+      try {
+        await log.append(registryPartition, batch.bytes);
+      } catch (error) {
+        this.#fail(error);
+        throw noLongerOwner(error);
+      }
+      // Lost meanwhile: the records are durable all the same, and whoever owns the partition now has read them.
+      for (const record of batch.records) this.state.apply(record);
+      if (this.#phase === 'active') onChanged();
     }
-    // Lost meanwhile: the records are durable all the same, and whoever owns the partition now has read them.
-    for (const record of records) this.state.apply(record);
-    if (this.#phase === 'active') onChanged();
   }
 
   async #confirm(): Promise<void> {
