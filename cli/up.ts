@@ -5,7 +5,10 @@ import { logLevels } from '../dataplane/runtime/logger.ts';
 import { UsageError } from './command.ts';
 import type { Command } from './command.ts';
 import { settingsOfManifest } from './up/manifest-settings.ts';
+import { placesOf, settingsAt } from './up/broker-place.ts';
+import type { BrokerPlace } from './up/broker-place.ts';
 import { runBroker } from './up/run-broker.ts';
+import { runBrokers } from './up/run-brokers.ts';
 import type { UpSettings } from './up/up-settings.ts';
 
 const defaults = {
@@ -23,15 +26,15 @@ const defaults = {
 
 export const upCommand: Command = {
   name: 'up',
-  summary: 'start a broker over a directory or a bucket',
+  summary: 'start a broker, or several in zones, over a directory or a bucket',
   usage: `usage: firn up [URL] [options]
        firn up -f FILE [options]
 
 Starts one Kafka-compatible broker that keeps everything in the object store at URL, and runs until it is interrupted
 (Ctrl-C): then it hands over what it holds and ends. A second Ctrl-C ends it at once, which loses nothing that was
-acknowledged. URL is s3://BUCKET[/PREFIX][?endpoint=…&region=…] or file:FOLDER (default: ${defaults.url}).
+acknowledged. With --zones it starts several, each in a process of its own that is started again when it ends. URL is s3://BUCKET[/PREFIX][?endpoint=…&region=…] or file:FOLDER (default: ${defaults.url}).
 
-  -f, --file FILE      start what the Broker manifest in FILE says, instead of URL, --port and --zone
+  -f, --file FILE      start what the Broker manifest in FILE says, instead of URL, --port, --zone and --zones
                        (docs/broker-manifest.md, examples/broker.yaml)
   --host ADDRESS       listen on this address (default: ${defaults.host})
   --port PORT          listen for Kafka clients on this port, 0 for any free one (default: ${defaults.port})
@@ -41,6 +44,8 @@ acknowledged. URL is s3://BUCKET[/PREFIX][?endpoint=…&region=…] or file:FOLD
                        there is no authentication yet; 0 for any free one (default: ${defaults['api-port']})
   --internal-port PORT listen for other brokers of the same store on this port, on 127.0.0.1 only (default: any free one)
   --zone NAME          the zone of this broker (default: ${defaults.zone})
+  --zones ZONES        a broker in each of so many zones (--zones 3), or of these (--zones a,b,c); each has ports of its own,
+                       those of the first and the next ones up
   --drain-timeout T    how long handing over may take, such as 500ms, 30s, 2m (default: ${defaults['drain-timeout']})
   --log-level L        one of ${logLevels.join(', ')}, on standard error (default: ${defaults['log-level']})
 
@@ -49,7 +54,9 @@ Exit code: 0 drained after an interruption, 1 it could not start or go on, 2 wro
   async run(args, io) {
     const asked = parse(args);
     try {
-      return await runBroker(await settingsOf(asked, io.cwd), io);
+      const [only, ...others] = await settingsOf(asked, io.cwd);
+      if (only === undefined) throw new UsageError('there is no broker to start');
+      return others.length === 0 ? await runBroker(only, io) : await runBrokers([only, ...others], io);
     } catch (error) {
       if (!(error instanceof ManifestError)) throw error;
       for (const problem of error.problems) io.err(`firn up: ${problem}\n`);
@@ -61,13 +68,18 @@ Exit code: 0 drained after an interruption, 1 it could not start or go on, 2 wro
 type Asked = Pick<UpSettings, 'admin' | 'api' | 'internal' | 'logLevel' | 'drainTimeoutMs'> & {
   readonly host: string;
   readonly what:
-    { readonly file: string } | { readonly url: string; readonly port: number; readonly zone: string };
+    | { readonly file: string }
+    | { readonly url: string; readonly port: number; readonly places: readonly BrokerPlace[] };
 };
 
-async function settingsOf({ host, what, ...rest }: Asked, cwd: string): Promise<UpSettings> {
-  if ('file' in what) return { ...rest, ...(await settingsOfManifest(what.file, { cwd, host })) };
-  const { url, port, zone } = what;
-  return { ...rest, url, zone, listeners: [{ name: 'PLAINTEXT', host, port }], options: {} };
+async function settingsOf({ host, what, ...rest }: Asked, cwd: string): Promise<UpSettings[]> {
+  if ('file' in what) {
+    const { places, ...said } = await settingsOfManifest(what.file, { cwd, host });
+    return places.map((place, at) => settingsAt({ ...rest, ...said }, place, at));
+  }
+  const { url, port, places } = what;
+  const settings = { ...rest, url, listeners: [{ name: 'PLAINTEXT', host, port }], options: {} };
+  return places.map((place, at) => settingsAt(settings, place, at));
 }
 
 function parse(args: readonly string[]): Asked {
@@ -80,8 +92,9 @@ function parse(args: readonly string[]): Asked {
       `--log-level is ${JSON.stringify(values['log-level'])} but must be one of ${logLevels.join(', ')}`,
     );
   }
-  const { file, port, zone, host } = values;
-  const also = { URL: url, '--port': port, '--zone': zone };
+  const { file, port, zone, zones, host } = values;
+  if (zone !== undefined && zones !== undefined) throw new UsageError('give --zone or --zones, not both');
+  const also = { URL: url, '--port': port, '--zone': zone, '--zones': zones };
   for (const [option, value] of Object.entries(also)) {
     if (file !== undefined && value !== undefined)
       throw new UsageError(`${option} is what the manifest says: leave it out, or leave out --file`);
@@ -98,7 +111,7 @@ function parse(args: readonly string[]): Asked {
         ? {
             url: url ?? defaults.url,
             port: portOf('--port', port ?? defaults.port),
-            zone: zone ?? defaults.zone,
+            places: zones === undefined ? placesOf([zone ?? defaults.zone], 1) : placesIn(zonesOf(zones)),
           }
         : { file },
   };
@@ -118,6 +131,7 @@ function parseOptions(args: readonly string[]) {
         'api-port': { type: 'string', default: defaults['api-port'] },
         'internal-port': { type: 'string', default: defaults['internal-port'] },
         zone: { type: 'string' },
+        zones: { type: 'string' },
         'drain-timeout': { type: 'string', default: defaults['drain-timeout'] },
         'log-level': { type: 'string', default: defaults['log-level'] },
       },
@@ -125,6 +139,29 @@ function parseOptions(args: readonly string[]) {
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
   }
+}
+
+const maxZones = 26;
+
+/** `3` or `a,b,c`. */
+function zonesOf(text: string): readonly string[] {
+  if (/^\d+$/.test(text)) {
+    const count = Number(text);
+    if (count < 1 || count > maxZones)
+      throw new UsageError(`--zones is ${text} but must be a number from 1 to ${maxZones}, or names`);
+    return Array.from({ length: count }, (_, at) => `zone-${String.fromCodePoint(97 + at)}`);
+  }
+  const zones = text.split(',').map((zone) => zone.trim());
+  const twice = zones.find((zone, at) => zones.indexOf(zone) < at);
+  if (zones.includes('') || twice !== undefined)
+    throw new UsageError(
+      `--zones is ${JSON.stringify(text)} but must be a number, or different names with commas between them`,
+    );
+  return zones;
+}
+
+function placesIn(zones: readonly string[]): BrokerPlace[] {
+  return placesOf(zones, zones.length);
 }
 
 function portOf(option: string, text: string): number {

@@ -64,8 +64,6 @@ function section(path: string, field: Exclude<ManifestField, { readonly type: 'u
   if (field.type !== 'map' && field.type !== 'object' && field.type !== 'objects') {
     const standard = formatDefault(field);
     if (standard !== undefined) facts.push(`Default: ${standard === '' ? 'none' : `\`${standard}\``}`);
-    if (field.builtUpTo !== undefined)
-      facts.push(`Today at most ${field.builtUpTo.count}: ${field.builtUpTo.sentence}`);
   }
   return [
     `## \`${path}\`\n`,

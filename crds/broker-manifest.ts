@@ -48,18 +48,14 @@ export const brokerManifest = {
           default: 1,
           min: 1,
           max: 999,
-          builtUpTo: {
-            count: 1,
-            sentence: 'more than one broker is not built yet: leave it out, or say 1',
-          },
           description: 'How many brokers there are, spread over the zones.',
         },
         zones: {
           type: 'list',
           default: ['local'],
           pattern: { regexp: /^[\w.-]{1,63}$/, meaning: 'at most 63 letters, digits, "-", "_" and "."' },
-          builtUpTo: { count: 1, sentence: 'more than one zone is not built yet: name one' },
-          description: 'The zones that brokers are spread over.',
+          description:
+            'The zones that brokers are spread over, one after the other: with three zones and four brokers the first has two.',
         },
         storage: {
           type: 'object',
@@ -162,12 +158,12 @@ export const brokerManifest = {
         schemaRegistry: {
           type: 'unbuilt',
           description: 'The schema registry of table topics.',
-          instead: 'table topics are not built either',
+          instead: 'table topics use the one that is built in',
         },
         catalogs: {
           type: 'unbuilt',
           description: 'The Iceberg catalogs of table topics.',
-          instead: 'table topics are not built either',
+          instead: 'table topics use the one that is built in',
         },
         config: {
           type: 'map',

@@ -6,14 +6,7 @@ import type { ConfigEntry, ConfigValue } from '../dataplane/runtime/config-entry
  */
 export type ManifestField = ManifestScalar | ManifestObject | ManifestObjects | ManifestMap | UnbuiltField;
 
-export type ManifestScalar = ConfigEntry & { readonly required?: true; readonly builtUpTo?: BuiltUpTo };
-
-/** A number, or a number of items, above which it is not built yet. */
-export interface BuiltUpTo {
-  readonly count: number;
-  /** After the name of the field and its value. */
-  readonly sentence: string;
-}
+export type ManifestScalar = ConfigEntry & { readonly required?: true };
 
 export interface ManifestObject {
   readonly type: 'object';

@@ -6,7 +6,6 @@ import {
   describeValid,
   parseConfigValue,
 } from '../dataplane/runtime/config-entry.ts';
-import type { AnyConfigValue } from '../dataplane/runtime/config-entry.ts';
 import { didYouMean } from '../dataplane/runtime/nearest-name.ts';
 import type {
   ManifestField,
@@ -176,7 +175,7 @@ export class ManifestReader {
         if (field.pattern?.regexp.test(item) === false)
           this.refuse(where, `${path}[${i}] is ${JSON.stringify(item)} but must be ${field.pattern.meaning}`);
       }
-      return this.#built(field, items.length, items, path, where);
+      return items;
     }
     if (!isScalar(node)) return this.refuse(where, `${path} must be ${describeValid(field)}`);
     const isText = typeof node.value === 'string';
@@ -186,23 +185,11 @@ export class ManifestReader {
       return this.refuse(where, `${path} is ${textOf(node)} but must be ${describeValid(field)}; ${hint}`);
     }
     try {
-      const value = parseConfigValue(field, textOf(node), path);
-      return this.#built(field, Number(value), value, path, where);
+      return parseConfigValue(field, textOf(node), path);
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       return this.refuse(where, error.message);
     }
-  }
-
-  #built(
-    { builtUpTo }: ManifestScalar,
-    count: number,
-    value: AnyConfigValue,
-    path: string,
-    at: Range | null | undefined,
-  ): AnyConfigValue | undefined {
-    if (builtUpTo === undefined || count <= builtUpTo.count) return value;
-    return this.refuse(at, `${path} is ${JSON.stringify(value)}: ${builtUpTo.sentence}`);
   }
 
   /** `undefined`: one of them is no text. */

@@ -92,18 +92,13 @@ describe('a Broker manifest', () => {
   test('what is not built is refused, with the path of the field and what to do', () => {
     for (const [spec, message] of [
       [
-        '  replicas: 3\n',
-        'b.yaml:6: spec.replicas is 3: more than one broker is not built yet: leave it out, or say 1',
-      ],
-      [
-        '  zones: [a, b]\n',
-        'b.yaml:6: spec.zones is ["a","b"]: more than one zone is not built yet: name one',
-      ],
-      [
         '  pod: {}\n',
         'b.yaml:6: spec.pod is not built yet; the operator is not built yet, and one machine does without it',
       ],
-      ['  catalogs: []\n', 'b.yaml:6: spec.catalogs is not built yet; table topics are not built either'],
+      [
+        '  catalogs: []\n',
+        'b.yaml:6: spec.catalogs is not built yet; table topics use the one that is built in',
+      ],
       [
         '  listeners:\n    - name: a\n      port: 1\n      tls: {}\n',
         'b.yaml:9: spec.listeners[0].tls is not built yet; listeners are plain text, and on loopback unless --host says otherwise',
@@ -178,7 +173,7 @@ describe('a Broker manifest', () => {
   });
 
   test('all problems come together', () => {
-    const text = 'apiVersion: v1\nkind: Broker\nmetadata: {name: Main}\nspec:\n  replicas: 2\n';
+    const text = 'apiVersion: v1\nkind: Broker\nmetadata: {name: Main}\nspec:\n  replicas: 0\n';
     assert.deepEqual(
       problems(text).map((problem) => problem.split(' ', 2).join(' ')),
       [

@@ -7,12 +7,14 @@ import { readBrokerManifest } from '../../crds/read-broker-manifest.ts';
 import type { BrokerOptions } from '../../dataplane/broker/broker-options.ts';
 import { withStaticConfig } from '../../dataplane/broker/config/static-broker-configs.ts';
 import { ConfigError } from '../../dataplane/runtime/config-entry.ts';
+import { placesOf } from './broker-place.ts';
+import type { BrokerPlace } from './broker-place.ts';
 import type { UpSettings } from './up-settings.ts';
 
 const defaultListeners = [{ name: 'internal', port: 9092 }];
 
 /**
- * What a `Broker` manifest says of the broker to start.
+ * What a `Broker` manifest says of the brokers to start.
  *
  * @param file as it shall be named in messages
  * @param host which address to listen on: not the manifest's business, which is the same in a pod
@@ -21,7 +23,7 @@ const defaultListeners = [{ name: 'internal', port: 9092 }];
 export async function settingsOfManifest(
   file: string,
   { cwd, host }: { readonly cwd: string; readonly host: string },
-): Promise<Pick<UpSettings, 'url' | 'listeners' | 'zone' | 'options'>> {
+): Promise<Pick<UpSettings, 'url' | 'listeners' | 'options'> & { readonly places: readonly BrokerPlace[] }> {
   const location = path.resolve(cwd, file);
   const text = await readFile(location, 'utf8').catch((error: unknown) => {
     const why = error instanceof Error ? error.message : String(error);
@@ -31,7 +33,7 @@ export async function settingsOfManifest(
   return {
     url: storeUrl(spec.storage, path.dirname(location)),
     listeners: (spec.listeners ?? defaultListeners).map(({ name, port }) => ({ name, host, port })),
-    zone: spec.zones[0] ?? 'local',
+    places: placesOf(spec.zones, spec.replicas),
     options: optionsOf(spec.config),
   };
 }

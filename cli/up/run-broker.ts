@@ -16,14 +16,26 @@ import type { ObjectStore } from '../../dataplane/store/object-store.ts';
 import { openStore } from '../../dataplane/store/open.ts';
 import type { CommandIo, ExitCode } from '../command.ts';
 import { firnVersion } from '../firn-version.ts';
+import { oneBrokerText } from './broker-ready.ts';
+import type { BrokerReady } from './broker-ready.ts';
 import { foreignFolderProblem } from './data-folder.ts';
 import { drainBroker } from './drain-broker.ts';
 import { presentOwner } from './present-owner.ts';
 import { StartProblems } from './start-problems.ts';
 import type { UpSettings } from './up-settings.ts';
 
-/** Starts a broker and runs it until it is interrupted or cannot go on. What fails is said on `io.err`. */
-export async function runBroker(settings: UpSettings, io: CommandIo): Promise<ExitCode> {
+/**
+ * Starts a broker and runs it until it is interrupted or cannot go on. What fails is said on `io.err`.
+ *
+ * @param onReady called when clients are answered. Default: says so on `io.out`
+ */
+export async function runBroker(
+  settings: UpSettings,
+  io: CommandIo,
+  onReady: (ready: BrokerReady) => void = (ready) => {
+    io.out(oneBrokerText(ready));
+  },
+): Promise<ExitCode> {
   settleCollector();
   const acceptors: Acceptor[] = [];
   let internal: Acceptor | undefined;
@@ -38,7 +50,7 @@ export async function runBroker(settings: UpSettings, io: CommandIo): Promise<Ex
       return 1;
     }
     store = await openStore(settings.url, { runtime: realRuntime });
-    return await serve(settings, store, { acceptors, internal }, io);
+    return await serve(settings, store, { acceptors, internal }, io, onReady);
   } catch (error) {
     if (error instanceof ListenError || error instanceof StoreError) io.err(`firn up: ${error.message}\n`);
     else if (io.signal.aborted) io.err('firn up: interrupted before the broker was ready\n');
@@ -56,6 +68,7 @@ async function serve(
   store: ObjectStore,
   { acceptors, internal }: { readonly acceptors: readonly Acceptor[]; readonly internal: Acceptor },
   io: CommandIo,
+  onReady: (ready: BrokerReady) => void,
 ): Promise<ExitCode> {
   const say = (sentence: string): void => io.err(`firn up: ${sentence}\n`);
   const metrics = new Metrics();
@@ -64,10 +77,7 @@ async function serve(
     createLogger({ runtime: realRuntime, level: settings.logLevel, write: (line) => io.err(line), metrics }),
   );
   const addresses = acceptors.map(({ advertised }) => advertised);
-  const id = await untilAborted(
-    brokerIdOf(store, realRuntime, { zone: settings.zone, ordinal: 0 }, io.signal),
-    io.signal,
-  );
+  const id = await untilAborted(brokerIdOf(store, realRuntime, settings, io.signal), io.signal);
   const owner = await untilAborted(presentOwner(store, id, addresses), io.signal);
   if (owner !== undefined) {
     say(
@@ -97,19 +107,22 @@ async function serve(
     const first = await Promise.race([started, interrupted, replaced.promise, problems.hopeless]);
     if (first === 'started') {
       problems.over();
-      io.out(
-        [
-          `broker ${id} is ready`,
-          ...acceptors.map(({ name, advertised }) => `  ${bootstrapLabel(name, acceptors)} ${advertised}`),
-          `  store      ${settings.url}`,
-          `  admin      http://${urlHost(settings.admin.host)}:${admin.port}  (/metrics /healthz /readyz /status)`,
-          ...Object.keys(broker.apiMounts).map(
-            (prefix) =>
-              `  ${prefix.slice(1).padEnd(10)} http://${urlHost(settings.api.host)}:${api?.port}${prefix}`,
-          ),
-          '',
-        ].join('\n'),
-      );
+      const apiPort = api.port;
+      onReady({
+        id,
+        zone: settings.zone,
+        listeners: acceptors.map(({ name, advertised }) => ({ name, advertised })),
+        internal: internal.advertised,
+        store: settings.url,
+        adminUrl: `http://${urlHost(settings.admin.host)}:${admin.port}`,
+        apiUrls: Object.fromEntries(
+          Object.keys(broker.apiMounts).map((prefix) => [
+            prefix.slice(1),
+            `http://${urlHost(settings.api.host)}:${apiPort}${prefix}`,
+          ]),
+        ),
+        pid: process.pid,
+      });
     }
     const end = first === 'started' ? await Promise.race([interrupted, replaced.promise]) : first;
     if (end instanceof Error) {
@@ -132,11 +145,6 @@ function interruption(signal: AbortSignal): Promise<'interrupted'> {
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
   });
-}
-
-/** Who has one listener need not know its name. */
-function bootstrapLabel(name: string, acceptors: readonly Acceptor[]): string {
-  return acceptors.length === 1 ? 'bootstrap ' : name.padEnd(10);
 }
 
 function urlHost(host: string): string {

@@ -13,6 +13,8 @@ export interface UpSettings {
   /** For other brokers; loopback. */
   readonly internal: { readonly host: string; readonly port: number };
   readonly zone: string;
+  /** Which broker of its zone, from 0. */
+  readonly ordinal: number;
   readonly logLevel: LogLevel;
   /** How long handing over may take before the process ends all the same. */
   readonly drainTimeoutMs: number;

@@ -14,6 +14,7 @@ process.exitCode = await runBroker(
     api: anyPort,
     internal: anyPort,
     zone: 'local',
+    ordinal: 0,
     logLevel: 'warn',
     drainTimeoutMs: 10_000,
     options: {},
