@@ -26,9 +26,10 @@ export async function presentOwner(
   if (found.kind !== 'found') return undefined;
   const { brokers, clusterId } = decodeClusterState(found.body, clusterKey);
   const entry = brokers.get(id);
-  const [address] = Object.values(entry?.listeners ?? {});
-  if (entry === undefined || address === undefined || entry.state === 'dead' || ours.includes(address))
-    return undefined;
+  if (entry === undefined || entry.state === 'dead') return undefined;
+  const addresses = Object.values(entry.listeners);
+  const [address] = addresses;
+  if (address === undefined || addresses.some((one) => ours.includes(one))) return undefined;
   return (await clusterIdAt(address)) === clusterId ? entry : undefined;
 }
 

@@ -1,5 +1,7 @@
+import type { Link } from '../cluster/decide-suspicion.ts';
 import type { LogCounters } from '../log/log-context.ts';
 import type { Metrics } from '../runtime/metrics.ts';
+import type { PeerOutcome } from './peers/peer-error.ts';
 import type { RequestTrace } from './request-dispatcher.ts';
 import { TableMetrics } from './tables/table-metrics.ts';
 import type { TablesRead } from './tables/table-metrics.ts';
@@ -23,6 +25,8 @@ export interface BrokerGauges {
   readonly requestMemoryBytes: number;
   readonly unflushedBytes: number;
   readonly partitionsServed: number;
+  /** By id of the other broker. */
+  readonly peers: ReadonlyMap<number, Link>;
   readonly log: Readonly<LogCounters>;
 }
 
@@ -53,7 +57,7 @@ export class BrokerMetrics {
   }
 
   /** A question between brokers: `asked` by this one, or `served` to another. */
-  peerRequest(side: 'asked' | 'served', method: string, outcome: 'answered' | 'failed'): void {
+  peerRequest(side: 'asked' | 'served', method: string, outcome: PeerOutcome): void {
     this.#metrics.counter('firn_peer_requests_total').inc({ side, method, outcome });
   }
 
@@ -68,6 +72,9 @@ export class BrokerMetrics {
     metrics.gauge('firn_request_memory_bytes').set(gauges.requestMemoryBytes);
     metrics.gauge('firn_unflushed_bytes').set(gauges.unflushedBytes);
     metrics.gauge('firn_served_partitions').set(gauges.partitionsServed);
+    const peers = metrics.gauge('firn_peer_connections');
+    peers.reset();
+    for (const [broker, { state }] of gauges.peers) peers.set({ broker: String(broker), state }, 1);
     for (const [event, name] of Object.entries(logEvents)) {
       const total = gauges.log[name];
       metrics.counter('firn_log_events_total').inc({ event }, total - (this.#seen.get(event) ?? 0));

@@ -5,6 +5,7 @@ import type { BrokerState } from '../cluster/cluster-state.ts';
 import type { BrokerGauges } from './broker-metrics.ts';
 import type { TableService } from '../table/table-service.ts';
 import type { TableStatus } from '../table/table-status.ts';
+import type { BrokerPeers } from './peers/broker-peers.ts';
 import type { Connections } from './net/connections.ts';
 
 /** Where a broker process stands. `replaced`: its id belongs to another process, and this one must exit. */
@@ -116,12 +117,17 @@ function clusterStatus({ cluster }: BrokerLog): ClusterStatus | null {
   };
 }
 
-export function brokerGauges({ log, connections }: Pick<BrokerParts, 'log' | 'connections'>): BrokerGauges {
+export function brokerGauges({
+  log,
+  connections,
+  peers,
+}: Pick<BrokerParts, 'log' | 'connections'> & { readonly peers: BrokerPeers | undefined }): BrokerGauges {
   return {
     connections: connections.count,
     requestMemoryBytes: connections.requestMemoryBytes,
     unflushedBytes: log.budget.usedBytes,
     partitionsServed: (log.log?.groups ?? []).reduce((sum, { partitions }) => sum + partitions.size, 0),
+    peers: peers?.links() ?? new Map(),
     log: log.context.counters,
   };
 }

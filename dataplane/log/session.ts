@@ -269,10 +269,20 @@ export class WalSession {
     return this.#confirmation.ageMs;
   }
 
-  /** Resolves when the durable prefix has grown or the session has ended. */
-  advance(): Promise<void> {
+  /** Resolves when the durable prefix has grown or the session has ended, or `signal` aborts. */
+  advance(signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      this.#advanceWaiters.push(resolve);
+      const wake = (): void => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      };
+      const onAbort = (): void => {
+        const at = this.#advanceWaiters.indexOf(wake);
+        if (at !== -1) this.#advanceWaiters.splice(at, 1);
+        resolve();
+      };
+      this.#advanceWaiters.push(wake);
+      signal?.addEventListener('abort', onAbort, { once: true });
     });
   }
 

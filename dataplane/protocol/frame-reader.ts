@@ -24,6 +24,7 @@ const growth = 16;
  */
 export class FrameReader {
   readonly #maxFrameBytes: number;
+  readonly #limit: string;
   #chunks: Uint8Array[] = [];
   /** Position in the first chunk. */
   #position = 0;
@@ -33,8 +34,10 @@ export class FrameReader {
   #direct: Buffer | undefined;
   #directBytes = 0;
 
-  constructor(maxFrameBytes: number) {
+  /** @param limit what sets `maxFrameBytes`, for messages */
+  constructor(maxFrameBytes: number, limit = 'socket.request.max.bytes') {
     this.#maxFrameBytes = maxFrameBytes;
+    this.#limit = limit;
   }
 
   /** Bytes held here: of the frame that is arriving, its prefix included, and of whole ones that nobody has asked for. */
@@ -96,7 +99,7 @@ export class FrameReader {
       const size = this.#takeInt32();
       if (size < 0 || size > this.#maxFrameBytes) {
         throw new FrameError(
-          `a request of ${size} bytes was announced, allowed are 0 to ${this.#maxFrameBytes} (socket.request.max.bytes)`,
+          `a request of ${size} bytes was announced, allowed are 0 to ${this.#maxFrameBytes} (${this.#limit})`,
         );
       }
       this.#frameBytes = size;

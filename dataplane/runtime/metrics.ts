@@ -44,11 +44,17 @@ export const metricTable = {
     labels: [],
     help: 'Connections that were closed at once because too many were open (max.connections, max.connections.per.ip).',
   },
+  firn_peer_connections: {
+    kind: 'gauge',
+    unit: 'connections',
+    labels: ['broker', 'state'],
+    help: 'One value of 1 for the connection of this broker to each other one that is not dead, with its state: up; down, when nothing has come for a second; refused-twice, when no process listens there. One that stays down means a network that is cut: brokers that reach the store are not taken for dead for it.',
+  },
   firn_peer_requests_total: {
     kind: 'counter',
     unit: 'requests',
     labels: ['side', 'method', 'outcome'],
-    help: 'Questions between brokers: asked by this one or served to another, by method and whether there was an answer.',
+    help: 'Questions between brokers: asked by this one or served to another, by method and outcome (answered, failed, unreachable, lost, timeout, abandoned).',
   },
   firn_request_memory_bytes: {
     kind: 'gauge',

@@ -1,25 +1,32 @@
-import { SuspicionWatch } from '../../cluster/suspicion-watch.ts';
 import type { ClusterState } from '../../cluster/cluster-state.ts';
+import type { Link } from '../../cluster/decide-suspicion.ts';
+import { SuspicionWatch } from '../../cluster/suspicion-watch.ts';
 import type { BrokerLog } from '../../log/broker-log.ts';
 import { GroupLoads } from '../../log/group-loads.ts';
 import { inBackground } from '../../runtime/in-background.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { RunningState } from '../../runtime/running-state.ts';
-import type { Runtime } from '../../runtime/runtime.ts';
+import type { Cancel, Runtime } from '../../runtime/runtime.ts';
+import type { Registry } from '../../schema/registry/registry.ts';
 import type { TableWorkers } from '../../table/table-workers.ts';
 import type { BrokerMetrics } from '../broker-metrics.ts';
 import type { Acceptor } from '../net/acceptor.ts';
 import type { Dialer } from '../net/dialer.ts';
-import type { Registry } from '../../schema/registry/registry.ts';
 import type { RemoteSchemas } from '../registry/cluster-schema-lookup.ts';
-import { latestSchemaMethod, schemaByIdMethod } from './schema-methods.ts';
 import { durableMethod, loadsMethod, nudgeMethod, releasedMethod } from './cluster-methods.ts';
+import { durableSlot } from './durable-slots.ts';
+import { NudgedReads } from './nudged-reads.ts';
 import { Nudges } from './nudges.ts';
+import type { PeerRequestOptions } from './peer-connection.ts';
 import { PeerError } from './peer-error.ts';
+import type { PeerSelf } from './peer-hello.ts';
+import type { PeerLinkTimings } from './peer-link.ts';
 import { PeerServer } from './peer-server.ts';
 import { PeerTableWorkers } from './peer-table-workers.ts';
-import type { PeerRequestOptions } from './peer-link.ts';
 import { Peers } from './peers.ts';
+import { RefusalLog } from './refusal-log.ts';
+import { ReleaseNotices } from './release-notices.ts';
+import { latestSchemaMethod, schemaByIdMethod } from './schema-methods.ts';
 import { collectMethod, committedMethod } from './table-methods.ts';
 
 /** How brokers reach each other. */
@@ -27,15 +34,16 @@ export interface InternalNetwork {
   /** Its advertised address is this broker's in `meta/cluster`. */
   readonly acceptor: Acceptor;
   readonly dialer: Dialer;
+  /** Tests only. */
+  readonly timings?: PeerLinkTimings | undefined;
 }
 
-const hintMs = 2_000;
 const loadsMs = 2_000;
 /** A registry that is being taken over is waited for. */
 const schemaMs = 15_000;
 const measureEveryMs = 5_000;
-/** Nudges that come closer together share a read. */
-const nudgedReadMs = 50;
+/** Beyond what a long poll itself may wait. */
+const answerMs = 2_000;
 
 /** A broker among others: what it tells them, what it asks them, and whom it takes for dead. */
 export class BrokerPeers {
@@ -46,11 +54,12 @@ export class BrokerPeers {
   readonly #server: PeerServer;
   readonly #peers: Peers;
   readonly #nudges: Nudges;
+  readonly #nudgedReads: NudgedReads;
+  readonly #releases: ReleaseNotices;
   readonly #suspicion: SuspicionWatch;
   readonly #loads = new GroupLoads();
   readonly #running: RunningState;
-  #nudgedVersion = 0;
-  #reading: Promise<void> | undefined;
+  #unsubscribe: Cancel = () => undefined;
   #measuring: Promise<void> | undefined;
 
   constructor(parts: {
@@ -70,24 +79,31 @@ export class BrokerPeers {
     this.#brokerId = brokerId;
     this.#internal = internal;
     this.#running = new RunningState(runtime);
-    const self = (): { clusterId: string; id: number; sid: string } | undefined => {
+    const self = (): PeerSelf | undefined => {
       const clusterId = log.cluster.current?.clusterId;
-      return clusterId === undefined ? undefined : { clusterId, id: brokerId, sid: log.sid ?? '' };
+      const { sid } = log;
+      return clusterId === undefined || sid === undefined ? undefined : { clusterId, id: brokerId, sid };
     };
+    const refusals = new RefusalLog(runtime, logger);
     this.#server = new PeerServer({
       runtime,
       self,
       onAnswered: (method, outcome) => {
         metrics.peerRequest('served', method, outcome);
       },
-      onRefused: (peer, error) => {
-        logger.warn('a connection to the internal listener was refused', { peer, error });
+      onRefused: (remoteAddress, why) => {
+        refusals.add(remoteAddress, why);
       },
     });
     this.#peers = new Peers({
       runtime,
       dialer: internal.dialer,
-      self: () => (log.sid === undefined ? undefined : self()),
+      self,
+      cluster: () => log.cluster.current,
+      timings: internal.timings,
+      onUp: (id) => {
+        this.#nudges.met(id, log.cluster.current?.version ?? 0);
+      },
       onRequest: (method, outcome) => {
         metrics.peerRequest('asked', method, outcome);
       },
@@ -96,16 +112,17 @@ export class BrokerPeers {
       },
     });
     this.#nudges = new Nudges(this.#peers);
+    this.#nudgedReads = new NudgedReads(log.cluster, runtime);
+    this.#releases = new ReleaseNotices(this.#peers);
     this.#suspicion = new SuspicionWatch({
       client: log.cluster,
       runtime,
       id: brokerId,
       links: () => this.#peers.links(),
       onAction: (action, result) => {
-        const outcome = result instanceof Error ? { error: result } : { outcome: result.kind };
         logger.warn(`suspicion: ${action.kind}`, {
           ...('id' in action ? { broker: action.id } : {}),
-          ...outcome,
+          ...(result instanceof Error ? { error: result } : { outcome: result.kind }),
         });
       },
     });
@@ -113,11 +130,11 @@ export class BrokerPeers {
     this.#serveSchemas(registry);
   }
 
+  /** Answers others from now on; asks them as soon as this broker has a session. */
   start(): void {
-    const { cluster } = this.#log;
     this.#server.accept(this.#internal.acceptor);
-    cluster.subscribe((state) => {
-      this.#peers.follow(state);
+    this.#unsubscribe = this.#log.cluster.subscribe(() => {
+      this.#peers.follow();
     });
     inBackground(this.#peers.run());
     inBackground(this.#suspicion.run());
@@ -126,9 +143,15 @@ export class BrokerPeers {
 
   async stop(): Promise<void> {
     this.#running.stop();
+    this.#unsubscribe();
     await this.#internal.acceptor.close();
     this.#server.close();
-    await Promise.allSettled([this.#suspicion.stop(), this.#peers.stop(), this.#measuring, this.#reading]);
+    await Promise.allSettled([
+      this.#suspicion.stop(),
+      this.#peers.stop(),
+      this.#nudgedReads.stop(),
+      this.#measuring,
+    ]);
   }
 
   /** This broker has changed `meta/cluster`. */
@@ -139,9 +162,7 @@ export class BrokerPeers {
   /** This broker has released a group: its next owner is told at once. */
   released(group: string, generation: number): void {
     const to = this.#log.cluster.current?.assignments.get(group)?.broker;
-    if (to === undefined || to === this.#brokerId) return;
-    const request = { groups: [{ group, generation }] };
-    inBackground(this.#peers.request(to, releasedMethod, request, { timeoutMs: hintMs }).catch(unlessBug));
+    if (to !== undefined && to !== this.#brokerId) this.#releases.released(to, { group, generation });
   }
 
   /** The table workers of another broker. */
@@ -159,11 +180,11 @@ export class BrokerPeers {
     };
   }
 
-  /** Bytes a second by group, of all brokers that can be asked now. */
+  /** Bytes a second by group, of this broker and all others that can be asked now. */
   async loads(): Promise<ReadonlyMap<string, number>> {
     const asked = this.#peers.reachable.map((broker) =>
       this.#peers.request(broker, loadsMethod, undefined, { timeoutMs: loadsMs }).catch((error: unknown) => {
-        unlessBug(error);
+        if (!(error instanceof PeerError)) throw error;
         return new Map<string, number>();
       }),
     );
@@ -183,7 +204,7 @@ export class BrokerPeers {
     signal?: AbortSignal,
   ): Promise<number | undefined> {
     try {
-      const options = { timeoutMs: waitMs + hintMs, signal };
+      const options = { timeoutMs: waitMs + answerMs, signal };
       return (await this.#peers.request(broker, durableMethod, { sid, slot, waitMs }, options)).slot;
     } catch (error) {
       if (error instanceof PeerError) return undefined;
@@ -191,17 +212,15 @@ export class BrokerPeers {
     }
   }
 
-  /** How many connections to others are up, and how many are not. */
-  get linkCounts(): { readonly up: number; readonly down: number } {
-    const states = [...this.#peers.links().values()];
-    const up = states.filter(({ state }) => state === 'up').length;
-    return { up, down: states.length - up };
+  /** How the connections to the others are at this moment, by their ids. */
+  links(): ReadonlyMap<number, Link> {
+    return this.#peers.links();
   }
 
   #serve(workers: () => TableWorkers): void {
     const server = this.#server;
     server.serve(nudgeMethod, ({ version }) => {
-      this.#nudged(version);
+      this.#nudgedReads.announced(version);
       return Promise.resolve(undefined);
     });
     server.serve(releasedMethod, ({ groups }) => {
@@ -209,8 +228,8 @@ export class BrokerPeers {
       return Promise.resolve(undefined);
     });
     server.serve(loadsMethod, () => Promise.resolve(this.#loads.rates));
-    server.serve(durableMethod, async ({ sid, slot, waitMs }, _caller, signal) => ({
-      slot: await this.#durableHere(sid, slot, waitMs, signal),
+    server.serve(durableMethod, async (question, _caller, signal) => ({
+      slot: await durableSlot(this.#log, this.#runtime, question, signal),
     }));
     server.serve(collectMethod, (request, _caller, signal) => workers().collect(request, signal));
     server.serve(committedMethod, async (request, _caller, signal) => {
@@ -232,57 +251,10 @@ export class BrokerPeers {
     );
   }
 
-  async #durableHere(
-    sid: string,
-    slot: number,
-    waitMs: number,
-    signal: AbortSignal,
-  ): Promise<number | undefined> {
-    const session = this.#log.log?.session;
-    if (session?.sid !== sid || !session.live) return undefined;
-    if (session.durableEnd - 1 <= slot) {
-      const over = Promise.withResolvers<void>();
-      const cancel = this.#runtime.after(waitMs, over.resolve);
-      signal.addEventListener('abort', () => over.resolve(), { once: true });
-      await Promise.race([session.durable(slot + 2).catch(() => undefined), over.promise]);
-      cancel();
-    }
-    return session.live ? session.durableEnd - 1 : undefined;
-  }
-
-  #nudged(version: number): void {
-    this.#nudgedVersion = Math.max(this.#nudgedVersion, version);
-    this.#reading ??= this.#readWhatIsNew();
-  }
-
-  async #readWhatIsNew(): Promise<void> {
-    const { cluster } = this.#log;
-    while (this.#running.shouldRun() && (cluster.current?.version ?? 0) < this.#nudgedVersion) {
-      const version = this.#nudgedVersion;
-      try {
-        await cluster.refresh(this.#running.signal);
-      } catch {
-        // Polls report it, and make good for it.
-        break;
-      }
-      // A read that was under way already may have been too early; a version that never was is not looked for again.
-      if (version === this.#nudgedVersion && (cluster.current?.version ?? 0) < version) {
-        await cluster.refresh(this.#running.signal).catch(() => undefined);
-        if ((cluster.current?.version ?? 0) < version) this.#nudgedVersion = 0;
-      }
-      await this.#running.sleep(nudgedReadMs);
-    }
-    this.#reading = undefined;
-  }
-
   async #measure(): Promise<void> {
     while (this.#running.shouldRun()) {
       this.#loads.measure(this.#log.log?.groups ?? [], this.#runtime.monotonicMs());
       await this.#running.sleep(measureEveryMs);
     }
   }
-}
-
-function unlessBug(error: unknown): void {
-  if (!(error instanceof PeerError)) throw error;
 }

@@ -1,4 +1,4 @@
-import { Fields } from '../../cluster/json-fields.ts';
+import { Fields, integerOf, textOf } from '../../cluster/json-fields.ts';
 import { nothing } from './peer-method.ts';
 import type { PeerMethod } from './peer-method.ts';
 
@@ -16,10 +16,18 @@ export const nudgeMethod: PeerMethod<Nudge, undefined> = {
   response: nothing,
 };
 
-/** These groups were released for these generations of their assignments: their next owner need not wait. A hint. */
-export interface Released {
-  readonly groups: readonly { readonly group: string; readonly generation: number }[];
+/** A group that was released for this generation of its assignment. */
+export interface ReleasedGroup {
+  readonly group: string;
+  readonly generation: number;
 }
+
+/** The next owner of these groups need not wait. A hint. */
+export interface Released {
+  readonly groups: readonly ReleasedGroup[];
+}
+
+const groupPattern = /^[0-9a-f]{32}-\d{1,10}$/;
 
 export const releasedMethod: PeerMethod<Released, undefined> = {
   name: 'released',
@@ -28,10 +36,7 @@ export const releasedMethod: PeerMethod<Released, undefined> = {
     decode: (json) => ({
       groups: new Fields(json).list('groups', (element) => {
         const fields = new Fields(element);
-        return {
-          group: fields.text('group', /^[0-9a-f]{32}-\d{1,10}$/),
-          generation: fields.integer('generation', 0),
-        };
+        return { group: fields.text('group', groupPattern), generation: fields.integer('generation', 0) };
       }),
     }),
   },
@@ -41,21 +46,24 @@ export const releasedMethod: PeerMethod<Released, undefined> = {
 /** What the groups of a broker take: bytes appended a second, by group id. Those without are left out. */
 export type Loads = ReadonlyMap<string, number>;
 
+/** About 6 MB. What is left out are the smallest. */
+const maxLoads = 100_000;
+
 export const loadsMethod: PeerMethod<undefined, Loads> = {
   name: 'loads',
   request: nothing,
   response: {
     encode: (loads) => ({
-      loads: [...loads].map(([group, rate]) => ({ group, bytesPerSecond: Math.round(rate) })),
+      loads: [...loads]
+        .toSorted(([, a], [, b]) => b - a)
+        .slice(0, maxLoads)
+        .map(([group, bytesPerSecond]) => [group, Math.round(bytesPerSecond)]),
     }),
     decode: (json) =>
       new Map(
         new Fields(json).list('loads', (element) => {
-          const fields = new Fields(element);
-          return [
-            fields.text('group', /^[0-9a-f]{32}-\d{1,10}$/),
-            fields.integer('bytesPerSecond', 0),
-          ] as const;
+          const [group, bytesPerSecond] = Array.isArray(element) ? (element as readonly unknown[]) : [];
+          return [textOf(group, '', groupPattern), integerOf(bytesPerSecond, '', 0)] as const;
         }),
       ),
   },

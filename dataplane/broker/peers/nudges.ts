@@ -11,30 +11,36 @@ const answerMs = 2_000;
  * good by the poll.
  */
 export class Nudges {
-  readonly #peers: Peers;
-  /** By broker: the newest version it has not been told of, while a message to it is under way. */
-  readonly #untold = new Map<number, number | undefined>();
+  readonly #peers: Pick<Peers, 'reachable' | 'request'>;
+  readonly #telling = new Set<number>();
+  #version = 0;
 
-  constructor(peers: Peers) {
+  constructor(peers: Pick<Peers, 'reachable' | 'request'>) {
     this.#peers = peers;
   }
 
   changed(version: number): void {
-    for (const broker of this.#peers.reachable) {
-      if (this.#untold.has(broker)) this.#untold.set(broker, version);
-      else inBackground(this.#tell(broker, version));
-    }
+    this.#version = Math.max(this.#version, version);
+    for (const broker of this.#peers.reachable)
+      if (!this.#telling.has(broker)) inBackground(this.#tell(broker));
   }
 
-  async #tell(broker: number, first: number): Promise<void> {
-    for (let version: number | undefined = first; version !== undefined; version = this.#untold.get(broker)) {
-      this.#untold.set(broker, undefined);
+  /** A broker can be asked from now on: it may have missed what was told before, or be new and unknown to others. */
+  met(broker: number, version: number): void {
+    this.#version = Math.max(this.#version, version);
+    if (!this.#telling.has(broker)) inBackground(this.#tell(broker));
+  }
+
+  async #tell(broker: number): Promise<void> {
+    this.#telling.add(broker);
+    for (let told = 0; told < this.#version;) {
+      told = this.#version;
       try {
-        await this.#peers.request(broker, nudgeMethod, { version }, { timeoutMs: answerMs });
+        await this.#peers.request(broker, nudgeMethod, { version: told }, { timeoutMs: answerMs });
       } catch (error) {
         if (!(error instanceof PeerError)) throw error;
       }
     }
-    this.#untold.delete(broker);
+    this.#telling.delete(broker);
   }
 }

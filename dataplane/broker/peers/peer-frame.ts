@@ -5,7 +5,7 @@
  *   frame := size:int32 kind:uint8 id:uint32 body:JSON
  * ```
  *
- * `id` tells which request an answer belongs to; each side of a connection counts its own.
+ * `id` tells which request an answer belongs to; the dialing side counts them.
  */
 export interface PeerFrame {
   readonly kind: PeerFrameKind;
@@ -13,15 +13,23 @@ export interface PeerFrame {
   readonly body: unknown;
 }
 
-/** `failure` answers a request that could not be worked on; its body is `{ message }`. */
+/**
+ * The dialing side says `hello`, then asks (`request`, body `{ method, request }`), takes back what nobody waits for any more
+ * (`cancel`), and pings. The other side answers each `hello` and `request` with its like or with a `failure`, whose body is
+ * `{ message }`.
+ */
 export type PeerFrameKind = (typeof kinds)[number];
 
-const kinds = ['hello', 'request', 'response', 'failure', 'ping', 'pong'] as const;
+/** By number on the wire: appended to, never changed. */
+const kinds = ['hello', 'request', 'response', 'failure', 'ping', 'pong', 'cancel'] as const;
 
 const headerBytes = 5;
 
 /** A frame with all that one broker may ask of another. */
 export const maxPeerFrameBytes = 8 * 1024 * 1024;
+
+/** A frame of somebody who has not been accepted yet. */
+export const maxHelloBytes = 4 * 1024;
 
 /** What came is none of our frames. The connection is to be closed. */
 export class PeerProtocolError extends Error {

@@ -1,12 +1,19 @@
-import { FrameReader } from '../../protocol/frame-reader.ts';
+import { FrameError, FrameReader } from '../../protocol/frame-reader.ts';
 import type { ByteStream } from '../net/byte-stream.ts';
-import { decodePeerFrame, encodePeerFrame, maxPeerFrameBytes, PeerProtocolError } from './peer-frame.ts';
+import {
+  decodePeerFrame,
+  encodePeerFrame,
+  maxHelloBytes,
+  maxPeerFrameBytes,
+  PeerProtocolError,
+} from './peer-frame.ts';
 import type { PeerFrame } from './peer-frame.ts';
 
 /** What another broker has not read: above it, it is taken for dead rather than waited for. */
 const maxUnsentBytes = 4 * maxPeerFrameBytes;
 
 export interface PeerStreamEvents {
+  /** May throw a PeerProtocolError, which closes the stream. */
   readonly frame: (frame: PeerFrame) => void;
   /** Bytes have come, whatever they are. */
   readonly heard: () => void;
@@ -14,11 +21,14 @@ export interface PeerStreamEvents {
   readonly closed: (error: Error | undefined) => void;
 }
 
-/** A connection between two brokers as frames in both directions. What is no frame closes it. */
+/**
+ * A connection between two brokers as frames in both directions. What is no frame closes it. Until {@link PeerStream.accepted}
+ * only a small one is taken: who has not said who it is costs next to nothing.
+ */
 export class PeerStream {
   readonly #stream: ByteStream;
   readonly #events: PeerStreamEvents;
-  readonly #frames = new FrameReader(maxPeerFrameBytes);
+  #frames = new FrameReader(maxHelloBytes, 'the limit before the hello');
   #isClosed = false;
   #failure: Error | undefined;
 
@@ -30,11 +40,13 @@ export class PeerStream {
   start(): void {
     this.#stream.start({
       data: (chunk) => {
+        if (this.#isClosed) return;
         this.#frames.push(chunk);
         this.#arrived();
       },
-      room: () => this.#frames.room(),
+      room: () => (this.#isClosed ? undefined : this.#frames.room()),
       received: (count) => {
+        if (this.#isClosed) return;
         this.#frames.received(count);
         this.#arrived();
       },
@@ -43,6 +55,13 @@ export class PeerStream {
         this.#end(error);
       },
     });
+  }
+
+  /** The other side is a broker of ours: frames of any size are taken from here on. */
+  accepted(): void {
+    if (this.#frames.bufferedBytes > 0)
+      throw new PeerProtocolError('the other side went on before its hello was answered');
+    this.#frames = new FrameReader(maxPeerFrameBytes, 'the limit between brokers');
   }
 
   /** @throws PeerProtocolError when the frame is too large to be sent */
@@ -64,7 +83,6 @@ export class PeerStream {
   }
 
   #arrived(): void {
-    if (this.#isClosed) return;
     this.#events.heard();
     try {
       for (;;) {
@@ -73,7 +91,9 @@ export class PeerStream {
         this.#events.frame(decodePeerFrame(payload));
       }
     } catch (error) {
-      this.close(error instanceof Error ? error : new Error('what came could not be read', { cause: error }));
+      if (error instanceof FrameError) this.close(new PeerProtocolError(error.message, { cause: error }));
+      else if (error instanceof PeerProtocolError) this.close(error);
+      else throw error;
     }
   }
 

@@ -9,20 +9,33 @@ import { collectMethod, committedMethod } from './table-methods.ts';
 
 /** Beyond what the question itself may wait. */
 const answerMs = 5_000;
+/** Of one question: an answer has room for a few files of each. */
+const maxPartitions = 250;
 
 /** The table workers of another broker. */
 export class PeerTableWorkers implements TableWorkers {
-  readonly #peers: Peers;
+  readonly #peers: Pick<Peers, 'request'>;
   readonly #broker: number;
 
-  constructor(peers: Peers, broker: number) {
+  constructor(peers: Pick<Peers, 'request'>, broker: number) {
     this.#peers = peers;
     this.#broker = broker;
   }
 
-  collect(request: CollectRequest, signal?: AbortSignal): Promise<CollectAnswer> {
-    const timeoutMs = (request.finish ? request.waitMs : 0) + answerMs;
-    return this.#peers.request(this.#broker, collectMethod, request, { timeoutMs, signal });
+  async collect(request: CollectRequest, signal?: AbortSignal): Promise<CollectAnswer> {
+    const options = { timeoutMs: (request.finish ? request.waitMs : 0) + answerMs, signal };
+    const questions: CollectRequest[] = [];
+    for (let at = 0; at === 0 || at < request.partitions.length; at += maxPartitions)
+      questions.push({ ...request, partitions: request.partitions.slice(at, at + maxPartitions) });
+    const answers = await Promise.all(
+      questions.map((question) => this.#peers.request(this.#broker, collectMethod, question, options)),
+    );
+    const stale = answers.find((answer) => answer.kind === 'stale-epoch');
+    if (stale !== undefined) return stale;
+    return {
+      kind: 'collected',
+      partitions: answers.flatMap((answer) => (answer.kind === 'collected' ? answer.partitions : [])),
+    };
   }
 
   async committed(request: CommittedRequest, signal?: AbortSignal): Promise<void> {

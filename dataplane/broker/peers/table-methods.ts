@@ -1,4 +1,4 @@
-import { Fields } from '../../cluster/json-fields.ts';
+import { Fields, integerOf, textOf } from '../../cluster/json-fields.ts';
 import type { FileMetrics } from '../../columnar/data-file.ts';
 import { readSchema, schemaJson } from '../../iceberg/json/schema-json.ts';
 import { JsonObject } from '../../iceberg/json/json-object.ts';
@@ -12,11 +12,16 @@ import type {
   PartitionProgress,
   TableTarget,
 } from '../../table/table-workers.ts';
+import { withinBudget } from './answer-budget.ts';
 import { nothing } from './peer-method.ts';
 import type { PeerMethod, PeerShape } from './peer-method.ts';
 
 const topicIdPattern = /^[0-9a-f]{32}$/;
 const anyText = /^[^]*$/;
+const base64Pattern = /^[A-Za-z0-9+/]*={0,2}$/;
+
+/** Of the files in an answer; the frame holds a little more. */
+export const maxAnswerBytes = 7 * 1024 * 1024;
 
 const progress: PeerShape<PartitionProgress> = {
   encode: ({ partition, committed }) => ({ partition, committed }),
@@ -41,19 +46,19 @@ const target: PeerShape<TableTarget> = {
 
 const numberMap: PeerShape<ReadonlyMap<number, number>> = {
   encode: (map) => [...map],
-  decode: (json) =>
-    new Map(pairs(json).map(([id, value]) => [id, new Fields({ value }).integer('value', 0)])),
+  decode: (json) => new Map(pairs(json).map(([id, value]) => [id, integerOf(value, '', 0)])),
 };
 
 const bytesMap: PeerShape<ReadonlyMap<number, Uint8Array>> = {
   encode: (map) => Array.from(map, ([id, bytes]) => [id, Buffer.from(bytes).toString('base64')]),
-  decode: (json) => new Map(pairs(json).map(([id, text]) => [id, Buffer.from(String(text), 'base64')])),
+  decode: (json) =>
+    new Map(pairs(json).map(([id, text]) => [id, Buffer.from(textOf(text, '', base64Pattern), 'base64')])),
 };
 
 function pairs(json: unknown): (readonly [number, unknown])[] {
   return new Fields({ pairs: json }).list('pairs', (element) => {
     const [id, value] = Array.isArray(element) ? (element as readonly unknown[]) : [];
-    return [new Fields({ id }).integer('id', 0), value] as const;
+    return [integerOf(id, '', 0), value] as const;
   });
 }
 
@@ -76,7 +81,7 @@ const metrics: PeerShape<FileMetrics> = {
       nanValueCounts: fields.nested('nanValueCounts', numberMap.decode),
       lowerBounds: fields.nested('lowerBounds', bytesMap.decode),
       upperBounds: fields.nested('upperBounds', bytesMap.decode),
-      splitOffsets: fields.list('splitOffsets', (value) => new Fields({ value }).integer('value', 0)),
+      splitOffsets: fields.list('splitOffsets', (value) => integerOf(value, '', 0)),
     };
   },
 };
@@ -150,7 +155,7 @@ export const collectMethod: PeerMethod<CollectRequest, CollectAnswer> = {
   response: {
     encode: (value) =>
       value.kind === 'collected'
-        ? { kind: value.kind, partitions: value.partitions.map(answer.encode) }
+        ? { kind: value.kind, partitions: withinBudget(value.partitions, maxAnswerBytes).map(answer.encode) }
         : { kind: value.kind, epoch: value.epoch },
     decode: (json) => {
       const fields = new Fields(json);
