@@ -2,6 +2,7 @@
  * One of the brokers of `firn up --zones`, in a process of its own: its settings come over the channel to the supervisor
  * (`supervised-broker.ts`), and when that closes, because the supervisor is gone, it ends at once.
  */
+import { inBackground } from '../../dataplane/runtime/in-background.ts';
 import type { ChildMessage, SupervisorMessage } from './supervisor-message.ts';
 import { runBroker } from './run-broker.ts';
 
@@ -30,10 +31,9 @@ process.on('message', (message: SupervisorMessage) => {
       cwd: process.cwd(),
       signal: interrupted.signal,
     };
-    void runBroker(message.settings, io, (ready) => {
+    const ended = runBroker(message.settings, io, (ready) => {
       send({ kind: 'ready', ready });
-    }).then((code) => {
-      process.exit(code);
     });
+    inBackground(ended.then((code) => process.exit(code)));
   }
 });
