@@ -2,9 +2,11 @@ import { inspect } from 'node:util';
 import { UsageError } from './command.ts';
 import type { Command, CommandIo, ExitCode } from './command.ts';
 import { consumeCommand } from './consume.ts';
+import { drainCommand } from './drain.ts';
 import { firnVersion } from './firn-version.ts';
 import { groupCommand } from './group.ts';
 import { logCommand } from './log.ts';
+import { moveCommand } from './move.ts';
 import { probeCommand } from './probe.ts';
 import { produceCommand } from './produce.ts';
 import { statusCommand } from './status.ts';
@@ -17,6 +19,8 @@ const commands: readonly Command[] = [
   statusCommand,
   topicCommand,
   groupCommand,
+  moveCommand,
+  drainCommand,
   produceCommand,
   consumeCommand,
   logCommand,

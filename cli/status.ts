@@ -1,3 +1,4 @@
+import { cordonedBrokers, reassignments } from '../dataplane/client/placement-admin.ts';
 import { listAllGroups } from '../dataplane/client/group-admin.ts';
 import { UsageError } from './command.ts';
 import type { Command, ExitCode } from './command.ts';
@@ -7,11 +8,13 @@ import { duration, parseOptions } from './parse-options.ts';
 import { isStuck, tableLines, tablesAt } from './status/tables.ts';
 import { textTable } from './text-table.ts';
 
+/** Of moves under way, for people. */
+const maxMovesShown = 20;
 const defaultAdmin = 'http://127.0.0.1:9644';
 
 export const statusCommand: Command = {
   name: 'status',
-  summary: 'show how a cluster is: brokers, topics, partitions without a leader, tables',
+  summary: 'show how a cluster is: brokers, zones, topics, moves, partitions without a leader, tables',
   usage: `usage: firn status [options]
 
 ${clusterOptionsUsage}
@@ -40,7 +43,14 @@ async function status(
   { client, io }: ClusterSession,
 ): Promise<ExitCode> {
   const { clusterId, brokers, topics } = await client.retrying(() => client.metadata());
-  const groups = await listAllGroups(client);
+  const [groups, moving, cordoned] = await Promise.all([
+    listAllGroups(client),
+    reassignments(client),
+    cordonedBrokers(
+      client,
+      brokers.map(({ id }) => id),
+    ),
+  ]);
   const partitions = topics.flatMap(({ name, partitions }) =>
     partitions.map(({ partition, leader }) => ({ name, partition, leader })),
   );
@@ -55,7 +65,13 @@ async function status(
       address: `${host}:${port}`,
       zone: rack,
       partitionsLed: led.get(id)?.length ?? 0,
+      cordoned: cordoned.has(id),
     }));
+  const zones = [...Map.groupBy(rows, ({ zone }) => zone)].map(([zone, ofZone]) => ({
+    zone,
+    brokers: ofZone.length,
+    partitionsLed: ofZone.reduce((sum, { partitionsLed }) => sum + partitionsLed, 0),
+  }));
   const timeoutMs = duration('--timeout', timeout);
   const seen = await tablesAt(admin, clusterId, { signal: io.signal, timeoutMs });
   const tables = 'tables' in seen ? seen : { tables: null, tablesProblem: seen.problem };
@@ -65,7 +81,7 @@ async function status(
     partitions: partitions.length,
     groups: groups.length,
   };
-  print(io, json, { clusterId, brokers: rows, ...counts, leaderless, ...tables }, () =>
+  print(io, json, { clusterId, brokers: rows, zones, ...counts, moving, leaderless, ...tables }, () =>
     [
       `cluster     ${clusterId ?? '-'}\n`,
       `topics      ${counts.topics}, internal: ${counts.internalTopics}\n`,
@@ -75,6 +91,24 @@ async function status(
         ['BROKER', 'ADDRESS', 'ZONE', 'PARTITIONS LED'],
         rows.map(({ id, address, zone, partitionsLed }) => [id, address, zone, partitionsLed]),
       ),
+      ...(zones.length < 2
+        ? []
+        : [
+            '\n',
+            textTable(
+              ['ZONE', 'BROKERS', 'PARTITIONS LED'],
+              zones.map((zone) => [zone.zone, zone.brokers, zone.partitionsLed]),
+            ),
+          ]),
+      ...rows.flatMap(({ id, cordoned: isCordoned }) =>
+        isCordoned ? [`broker ${id} is cordoned: "firn drain ${id} --undo" lets it take part again\n`] : [],
+      ),
+      ...moving
+        .slice(0, maxMovesShown)
+        .map(
+          ({ topic, partition, replicas }) => `${topic}-${partition} moves to broker ${replicas[0] ?? '-'}\n`,
+        ),
+      ...(moving.length > maxMovesShown ? [`and ${moving.length - maxMovesShown} more moves\n`] : []),
       ...leaderless.map(({ topic, partition }) => `nobody leads ${topic}-${partition}\n`),
       tableLines(seen),
     ].join(''),
