@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BrokerConnection } from '../../dataplane/client/broker-connection.ts';
@@ -10,58 +8,13 @@ import { realRuntime } from '../../dataplane/runtime/real-runtime.ts';
 import { startFirn, testFolder } from '../broker/firn-process.ts';
 import type { FirnProcess } from '../broker/firn-process.ts';
 import { startFaultProxy } from '../faults/fault-proxy.ts';
-import { installRealPart, skipUnless } from '../tools/real-part.ts';
+import { skipUnless } from '../tools/real-part.ts';
 import { startVersitygw } from '../tools/s3-server.ts';
 import { historyProblems } from './history-check.ts';
-import type { HistoryEvent } from './history-check.ts';
+import { Workload } from './workload.ts';
 
 const topic = 'history';
 const partitions = 4;
-
-/** Producers and consumers at work; what they did so far. */
-class Workload {
-  readonly events: HistoryEvent[] = [];
-  readonly ended: Promise<void>;
-  readonly #stop: () => void;
-
-  private constructor(python: string, bootstrap: string) {
-    const program = path.join(import.meta.dirname, 'workload.py');
-    const child = spawn(python, [program, bootstrap, topic, String(partitions)], {
-      stdio: ['pipe', 'pipe', 'ignore'],
-    });
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      this.events.push(JSON.parse(line) as HistoryEvent);
-    });
-    this.ended = new Promise((resolve) => child.once('close', () => resolve()));
-    this.#stop = () => {
-      child.stdin.end('STOP\n');
-    };
-  }
-
-  static async start(bootstrap: string): Promise<Workload> {
-    return new Workload(await installRealPart('pythonClients'), bootstrap);
-  }
-
-  count(what: string): number {
-    return this.events.filter((event) => event.what === what).length;
-  }
-
-  /** Resolves when so many more records have been acknowledged and read, and offsets committed. */
-  async progress(records: number): Promise<void> {
-    const [acked, read, committed] = [this.count('acked'), this.count('read'), this.count('committed')];
-    while (
-      this.count('acked') < acked + records ||
-      this.count('read') < read + records ||
-      this.count('committed') < committed + 3
-    )
-      await sleep(50);
-  }
-
-  async finish(): Promise<void> {
-    this.#stop();
-    await this.ended;
-  }
-}
 
 async function createTopic({ host, port }: FirnProcess): Promise<void> {
   const connection = await BrokerConnection.open({ host, port, clientId: 'history', runtime: realRuntime });
@@ -81,7 +34,7 @@ describe('histories of librdkafka', { skip: await skipUnless('pythonClients', 'v
     const logFile = path.join(folder.path, 'firn.log');
     let firn = await startFirn(url, { logFile });
     await createTopic(firn);
-    const workload = await Workload.start(firn.bootstrap);
+    const workload = await Workload.start({ bootstrap: firn.bootstrap, topic, partitions });
     try {
       await workload.progress(200);
       for (let round = 0; round < 2; round++) {
@@ -112,7 +65,7 @@ describe('histories of librdkafka', { skip: await skipUnless('pythonClients', 'v
     const env = { AWS_ACCESS_KEY_ID: server.accessKeyId, AWS_SECRET_ACCESS_KEY: server.secretAccessKey };
     let firn = await startFirn(url, { logFile, env });
     await createTopic(firn);
-    const workload = await Workload.start(firn.bootstrap);
+    const workload = await Workload.start({ bootstrap: firn.bootstrap, topic, partitions });
     try {
       await workload.progress(200);
       for (const effect of ['none', 'applied'] as const) {

@@ -1,8 +1,9 @@
 """
 Producers and consumers of librdkafka that write down what they did, one JSON object a line:
-    python workload.py BOOTSTRAP TOPIC PARTITIONS
+    python workload.py BOOTSTRAP TOPIC PARTITIONS defaults|impatient
 
-`STOP` on standard input ends the producers; then everything is read once more from the beginning and written down too.
+`impatient`: with time-outs that notice sooner that a broker is gone. `STOP` on standard input ends the producers; then
+everything is read once more from the beginning and written down too.
 """
 import json
 import sys
@@ -12,6 +13,9 @@ import time
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 bootstrap, topic, partitions = sys.argv[1], sys.argv[2], int(sys.argv[3])
+common = {"bootstrap.servers": bootstrap}
+if sys.argv[4] == "impatient":
+    common |= {"socket.timeout.ms": 10000, "reconnect.backoff.max.ms": 1000}
 output = threading.Lock()
 stopping = threading.Event()
 finished = threading.Event()
@@ -26,15 +30,10 @@ def produce(name, idempotent):
     """Values are NAME-NUMBER, ascending; each goes to one partition. Failed deliveries are told: they may be there or not."""
     producer = Producer(
         {
-            "bootstrap.servers": bootstrap,
+            **common,
             "client.id": name,
             "enable.idempotence": idempotent,
             "acks": "all",
-            "linger.ms": 2,
-            "message.timeout.ms": 300000,
-            "socket.timeout.ms": 10000,
-            "reconnect.backoff.max.ms": 1000,
-            "retry.backoff.ms": 50,
         }
     )
 
@@ -60,14 +59,12 @@ def consume(name):
     """A member of a group. A position that is invalid is an error: nothing may send a consumer elsewhere."""
     consumer = Consumer(
         {
-            "bootstrap.servers": bootstrap,
+            **common,
             "client.id": name,
             "group.id": "history",
             "auto.offset.reset": "error",
             "enable.auto.commit": False,
             "session.timeout.ms": 20000,
-            "socket.timeout.ms": 10000,
-            "reconnect.backoff.max.ms": 1000,
             "fetch.wait.max.ms": 100,
             "partition.assignment.strategy": "cooperative-sticky",
         }
@@ -97,7 +94,7 @@ def consume(name):
 
 def watch_commits():
     """What OffsetFetch answers, again and again."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "history", "socket.timeout.ms": 10000})
+    consumer = Consumer({**common, "group.id": "history"})
     wanted = [TopicPartition(topic, partition) for partition in range(partitions)]
     while not finished.is_set():
         try:
@@ -113,7 +110,7 @@ def watch_commits():
 
 def commit_start():
     """Gives the group a position in every partition, so that no member ever needs a default."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "history", "enable.auto.commit": False})
+    consumer = Consumer({**common, "group.id": "history", "enable.auto.commit": False})
     while True:
         try:
             consumer.commit(offsets=[TopicPartition(topic, partition, 0) for partition in range(partitions)], asynchronous=False)
@@ -124,7 +121,7 @@ def commit_start():
 
 
 def read_everything():
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "final", "enable.auto.commit": False, "auto.offset.reset": "error"})
+    consumer = Consumer({**common, "group.id": "final", "enable.auto.commit": False, "auto.offset.reset": "error"})
     ends = {}
     for partition in range(partitions):
         while partition not in ends:
