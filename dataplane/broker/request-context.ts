@@ -9,6 +9,11 @@ export interface RequestContext {
   readonly principal: string;
   /** Aborts when the connection is gone: nobody waits for the answer any more. */
   readonly signal: AbortSignal;
+  /**
+   * Has `callback` called once when nobody looks at the response any more: it has been sent, or never will be. For the
+   * memory of what it is made of. In calls that must not throw.
+   */
+  readonly afterResponse: (callback: () => void) => void;
 }
 
 export interface ConnectionInfo {

@@ -8,7 +8,7 @@ import { isInRange } from '../protocol/version-range.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Handler } from './handler.ts';
 import { noResponse } from './handler.ts';
-import type { RequestProcessor } from './net/kafka-connection.ts';
+import type { RequestProcessor, ResponseFrame } from './net/kafka-connection.ts';
 import type { ConnectionInfo, RequestContext } from './request-context.ts';
 
 /** A request that no broker would answer: of an API or a version that is not offered. The connection is closed. */
@@ -99,7 +99,7 @@ export class RequestDispatcher implements RequestProcessor {
     frame: Uint8Array,
     connection: ConnectionInfo,
     signal: AbortSignal,
-  ): Promise<readonly Uint8Array[] | undefined> {
+  ): Promise<ResponseFrame | undefined> {
     const beganMs = this.#runtime.monotonicMs();
     const { apiKey, apiVersion, correlationId } = decodeRequestStart(frame);
     const served = this.#served[apiKey];
@@ -107,13 +107,10 @@ export class RequestDispatcher implements RequestProcessor {
     const { api, handler } = served;
     if (!isInRange(apiVersion, api.versions)) {
       // The one answer that a client of any version can read: from it the client learns which versions there are.
-      if (apiKey === apiVersions.key)
-        return encodeResponseFrame(
-          apiVersions,
-          0,
-          correlationId,
-          this.#apiVersions(kafkaErrors.UNSUPPORTED_VERSION.code),
-        );
+      if (apiKey === apiVersions.key) {
+        const answer = this.#apiVersions(kafkaErrors.UNSUPPORTED_VERSION.code);
+        return { pieces: encodeResponseFrame(apiVersions, 0, correlationId, answer) };
+      }
       throw new RequestRefused(
         `version ${apiVersion} of ${api.name} is not served, only ${api.versions.min} to ${api.versions.max}`,
       );
@@ -125,6 +122,10 @@ export class RequestDispatcher implements RequestProcessor {
     }
     const { header, bodyStart } = decodeRequestHeader(frame, api, apiVersion);
     const request = api.request.decode(frame, apiVersion, bodyStart);
+    const afterwards: (() => void)[] = [];
+    const done = (): void => {
+      for (const callback of afterwards.splice(0)) callback();
+    };
     const context: RequestContext = {
       connection,
       clientId: header.clientId,
@@ -132,15 +133,25 @@ export class RequestDispatcher implements RequestProcessor {
       correlationId,
       principal: 'User:ANONYMOUS',
       signal,
+      afterResponse: (callback) => {
+        afterwards.push(callback);
+      },
     };
-    const response = await handler(request, context);
-    const pieces =
-      response === noResponse ? undefined : encodeResponseFrame(api, apiVersion, correlationId, response);
+    let pieces: readonly Uint8Array[] | undefined;
+    try {
+      const response = await handler(request, context);
+      if (response !== noResponse) pieces = encodeResponseFrame(api, apiVersion, correlationId, response);
+    } catch (error) {
+      done();
+      throw error;
+    }
     let responseBytes = 0;
     for (const piece of pieces ?? []) responseBytes += piece.length;
     const tookMs = this.#runtime.monotonicMs() - beganMs;
     this.#onAnswered({ api, context, requestBytes: frame.length, responseBytes, tookMs });
-    return pieces;
+    if (pieces !== undefined) return { pieces, sent: afterwards.length === 0 ? undefined : done };
+    done();
+    return undefined;
   }
 
   #apiVersions(errorCode: number): ApiVersionsResponse {

@@ -20,6 +20,7 @@ import { moveLogStart } from './log-start.ts';
 import type { Served, ServingListener } from './served-groups.ts';
 import type { LogOptions } from './options.ts';
 import { defaultLogOptions } from './options.ts';
+import type { ColdStore } from './read/cold-store.ts';
 import type { EpochEnd } from './read/epoch-end.ts';
 import { PartitionReader } from './read/partition-reader.ts';
 import type { TimestampedOffset } from './read/timestamp-lookup.ts';
@@ -166,6 +167,11 @@ export class BrokerLog {
       coldBytes: chunks.keptBytes,
       readingBytes: gate.insideBytes + memory.freeBytes,
     };
+  }
+
+  /** What was read from the store, for all readers of this process. */
+  get cold(): ColdStore {
+    return this.#reader.cold;
   }
 
   /** The current session's part; `undefined` while there is none. */

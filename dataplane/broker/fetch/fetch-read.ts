@@ -31,6 +31,8 @@ export interface FetchReadOptions {
   readonly maxBytes: number;
   /** Nobody waits any more. */
   readonly signal: AbortSignal;
+  /** As of `RequestContext`: then the memory of the records may be used for others. */
+  readonly afterResponse: (release: () => void) => void;
 }
 
 const noPieces: readonly Uint8Array[] = [];
@@ -112,10 +114,11 @@ export class FetchRead {
   }
 
   async #read(partition: FetchPartition, served: Served, limitBytes: number): Promise<void> {
-    const { log, signal } = this.#options;
+    const { log, signal, afterResponse } = this.#options;
     const { topicId, partition: index } = served.partition;
     try {
       const found = await log.read(topicId, index, partition.fetchOffset, limitBytes, signal);
+      afterResponse(found.release);
       this.#sizeBytes += found.sizeBytes;
       this.#answers.set(partition, {
         partition,

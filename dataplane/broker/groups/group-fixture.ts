@@ -171,6 +171,7 @@ function contextOf(apiVersion: number, clientId: string): RequestContext {
     correlationId: 1,
     principal: 'User:ANONYMOUS',
     signal: new AbortController().signal,
+    afterResponse: () => undefined,
   };
 }
 

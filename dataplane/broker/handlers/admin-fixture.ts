@@ -125,6 +125,7 @@ export async function call<Req, ReqInput, Res, ResInput>(
     correlationId: 1,
     principal: 'User:ANONYMOUS',
     signal: new AbortController().signal,
+    afterResponse: () => undefined,
   };
   const decoded = api.request.decode(Buffer.concat(api.request.encode(request, version)), version);
   const response = await handler(decoded, context);

@@ -45,6 +45,7 @@ export function fetchHandler(dependencies: {
       byId: context.apiVersion >= 13,
       maxBytes: Math.max(0, Math.min(request.maxBytes, options.maxBytes)),
       signal: context.signal,
+      afterResponse: context.afterResponse,
     });
     const answers = await read.run(request.minBytes, request.maxWaitMs);
     const { session, isIncremental } = target;

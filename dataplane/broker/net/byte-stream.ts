@@ -9,8 +9,11 @@ export interface ByteStream {
   readonly unsentBytes: number;
   /** Begins to deliver. Called once. */
   start(events: ByteStreamEvents): void;
-  /** Sends the pieces in order. They must not change until they are sent. Does nothing once the stream is closed. */
-  write(pieces: readonly Uint8Array[]): void;
+  /**
+   * Sends the pieces in order. They must not change until `sent` is called, which happens once, perhaps before this
+   * returns: when they have left this process, or when they never will because the stream is closed.
+   */
+  write(pieces: readonly Uint8Array[], sent?: () => void): void;
   /** Stops `data` soon: what is on its way may still come. */
   pause(): void;
   resume(): void;

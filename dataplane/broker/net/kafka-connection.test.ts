@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { realRuntime } from '../../runtime/real-runtime.ts';
 import type { ByteStream, ByteStreamEvents } from './byte-stream.ts';
 import { KafkaConnection, defaultConnectionLimits } from './kafka-connection.ts';
-import type { ConnectionLimits } from './kafka-connection.ts';
+import type { ConnectionLimits, ResponseFrame } from './kafka-connection.ts';
 import { RequestMemory } from './request-memory.ts';
 
 /** A peer in memory that takes nothing until it is told to. */
@@ -15,16 +15,20 @@ class FakeStream implements ByteStream {
   isDestroyed = false;
   takesAtOnce = true;
   #events: ByteStreamEvents | undefined;
+  readonly #waiting: (() => void)[] = [];
 
   start(events: ByteStreamEvents): void {
     this.#events = events;
   }
 
-  write(pieces: readonly Uint8Array[]): void {
+  write(pieces: readonly Uint8Array[], sent?: () => void): void {
     for (const piece of pieces) {
       this.written.push(piece);
       if (!this.takesAtOnce) this.unsentBytes += piece.length;
     }
+    if (sent === undefined) return;
+    if (this.takesAtOnce) sent();
+    else this.#waiting.push(sent);
   }
 
   pause(): void {
@@ -37,6 +41,7 @@ class FakeStream implements ByteStream {
 
   destroy(): void {
     this.isDestroyed = true;
+    for (const sent of this.#waiting.splice(0)) sent();
     this.#events?.closed(undefined);
   }
 
@@ -46,10 +51,12 @@ class FakeStream implements ByteStream {
 
   take(): void {
     this.unsentBytes = 0;
+    for (const sent of this.#waiting.splice(0)) sent();
     this.#events?.drained();
   }
 
   close(): void {
+    for (const sent of this.#waiting.splice(0)) sent();
     this.#events?.closed(undefined);
   }
 
@@ -62,7 +69,7 @@ class FakeStream implements ByteStream {
 interface Asked {
   readonly text: string;
   readonly signal: AbortSignal;
-  readonly answer: (response: string | undefined) => void;
+  readonly answer: (response: string | undefined, sent?: () => void) => void;
   readonly fail: (error: Error) => void;
 }
 
@@ -77,12 +84,12 @@ function open(limits: Partial<ConnectionLimits> = {}, memory = new RequestMemory
     processor: {
       isSerial: (frame) => frame[0] === 'F'.charCodeAt(0),
       process: (frame, _connection, signal) => {
-        const { promise, resolve, reject } = Promise.withResolvers<Uint8Array[] | undefined>();
+        const { promise, resolve, reject } = Promise.withResolvers<ResponseFrame | undefined>();
         asked.push({
           text: Buffer.from(frame).toString(),
           signal,
-          answer: (response) => {
-            resolve(response === undefined ? undefined : [Buffer.from(response)]);
+          answer: (response, sent) => {
+            resolve(response === undefined ? undefined : { pieces: [Buffer.from(response)], sent });
           },
           fail: reject,
         });
@@ -184,6 +191,42 @@ describe('a connection', () => {
     asked[0]?.answer('A');
     await settled();
     assert.deepEqual(texts(asked), ['a', 'b', 'c']);
+  });
+
+  it('says that an answer has been sent when the peer has taken it', async () => {
+    const { stream, asked } = open();
+    stream.takesAtOnce = false;
+    const sent: string[] = [];
+    stream.arrive(Buffer.concat([request('a'), request('b'), request('c')]));
+    asked[1]?.answer('B', () => sent.push('B'));
+    asked[2]?.answer('C');
+    await settled();
+    assert.equal(sent.length, 0, 'an earlier answer is missing');
+    asked[0]?.answer('A', () => sent.push('A'));
+    await settled();
+    assert.equal(stream.text, 'ABC');
+    assert.equal(sent.length, 0, 'the peer has not taken them');
+    stream.take();
+    assert.deepEqual(sent, ['A', 'B']);
+    stream.close();
+    assert.deepEqual(sent, ['A', 'B'], 'once');
+  });
+
+  it('says so of answers that never will be sent because the connection is gone', async () => {
+    const { stream, asked } = open();
+    stream.takesAtOnce = false;
+    const sent: string[] = [];
+    stream.arrive(Buffer.concat([request('a'), request('b'), request('c'), request('d')]));
+    asked[0]?.answer('A', () => sent.push('taken by nobody'));
+    asked[2]?.answer('C', () => sent.push('behind one that is missing'));
+    await settled();
+    assert.equal(sent.length, 0);
+    stream.close();
+    assert.deepEqual(sent, ['taken by nobody', 'behind one that is missing']);
+    asked[1]?.answer('B', () => sent.push('too late'));
+    asked[3]?.answer(undefined);
+    await settled();
+    assert.deepEqual(sent, ['taken by nobody', 'behind one that is missing', 'too late']);
   });
 
   it('is closed by a request that fails, by a size that cannot be, and by nothing else', async () => {

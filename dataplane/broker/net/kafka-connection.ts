@@ -4,18 +4,24 @@ import type { ByteStream } from './byte-stream.ts';
 import { FrameReader } from '../../protocol/frame-reader.ts';
 import type { RequestMemory, RequestMemoryHolder } from './request-memory.ts';
 
+/** The frame of a response, its size in front. */
+export interface ResponseFrame {
+  readonly pieces: readonly Uint8Array[];
+  /** Called once: the pieces have been sent, or never will be. Until then they must not change. */
+  readonly sent?: (() => void) | undefined;
+}
+
 /** Works on requests. */
 export interface RequestProcessor {
   /**
-   * Begins to work on a request, before it returns, in the order of the calls. Resolves with the frame of the response in
-   * pieces, its size in front, or with `undefined` when there is none (`acks=0`). Whatever it throws, or rejects with,
-   * closes the connection.
+   * Begins to work on a request, before it returns, in the order of the calls. Resolves with the response, or with
+   * `undefined` when there is none (`acks=0`). Whatever it throws, or rejects with, closes the connection.
    */
   process(
     frame: Uint8Array,
     connection: ConnectionInfo,
     signal: AbortSignal,
-  ): Promise<readonly Uint8Array[] | undefined>;
+  ): Promise<ResponseFrame | undefined>;
   /** Requests whose responses may be large: the next one of this kind begins when the response of the last has gone out. */
   isSerial(frame: Uint8Array): boolean;
 }
@@ -41,7 +47,7 @@ export const defaultConnectionLimits: ConnectionLimits = {
 interface Pending {
   readonly requestBytes: number;
   readonly isSerial: boolean;
-  response: readonly Uint8Array[] | undefined;
+  response: ResponseFrame | undefined;
   responseBytes: number;
   isDone: boolean;
 }
@@ -223,11 +229,14 @@ export class KafkaConnection implements RequestMemoryHolder {
     );
   }
 
-  #finish(pending: Pending, response: readonly Uint8Array[] | undefined): void {
-    if (this.#isClosed) return;
+  #finish(pending: Pending, response: ResponseFrame | undefined): void {
+    if (this.#isClosed) {
+      response?.sent?.();
+      return;
+    }
     pending.isDone = true;
     if (response !== undefined) {
-      for (const piece of response) pending.responseBytes += piece.length;
+      for (const piece of response.pieces) pending.responseBytes += piece.length;
       pending.response = response;
       this.#finishedResponseBytes += pending.responseBytes;
     }
@@ -237,6 +246,7 @@ export class KafkaConnection implements RequestMemoryHolder {
 
   #sendFinished(): void {
     const pieces: Uint8Array[] = [];
+    const waiting: (() => void)[] = [];
     let count = 0;
     for (const { isDone, isSerial, requestBytes, response, responseBytes } of this.#pending) {
       if (!isDone) break;
@@ -246,10 +256,18 @@ export class KafkaConnection implements RequestMemoryHolder {
       this.#finishedResponseBytes -= responseBytes;
       this.#countedBytes -= requestBytes;
       this.#memory.release(requestBytes);
-      if (response !== undefined) for (const piece of response) pieces.push(piece);
+      if (response === undefined) continue;
+      for (const piece of response.pieces) pieces.push(piece);
+      if (response.sent !== undefined) waiting.push(response.sent);
     }
     this.#pending.splice(0, count);
-    this.#stream.write(pieces);
+    if (waiting.length === 0) {
+      this.#stream.write(pieces);
+      return;
+    }
+    this.#stream.write(pieces, () => {
+      for (const sent of waiting) sent();
+    });
   }
 
   #end(error: Error | undefined): void {
@@ -258,7 +276,8 @@ export class KafkaConnection implements RequestMemoryHolder {
     this.#memory.leave(this);
     this.#memory.release(this.#countedBytes);
     this.#countedBytes = 0;
-    this.#pending.length = 0;
+    // Those that are not answered yet are told when they are.
+    for (const { response } of this.#pending.splice(0)) response?.sent?.();
     this.#held = undefined;
     const reason = this.#failure ?? error;
     this.#gone.abort(reason ?? new Error('the client has closed the connection'));

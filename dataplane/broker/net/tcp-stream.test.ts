@@ -162,4 +162,66 @@ describe('a TCP stream', () => {
       await arrivals.closed;
     });
   });
+
+  it('says that pieces are sent not before the last byte of them has left, and a slow reader gets them whole', async () => {
+    await withAcceptor(async (acceptor, next) => {
+      const client = connect({ host: '127.0.0.1', port: acceptor.port });
+      client.pause();
+      client.write('a');
+      const arrivals = await next();
+      await arrivals.until(1);
+      const pieces = Array.from({ length: 64 }, (_, seed) => pattern(1024 * 1024, seed));
+      const expected = Buffer.concat(pieces);
+      let sent = 0;
+      // Each by itself, in the same turn and in turns of their own; what is sent is written over at once.
+      for (const [at, piece] of pieces.entries()) {
+        arrivals.stream.write([piece.subarray(0, 1_000), piece.subarray(1_000)], () => {
+          sent += 1;
+          piece.fill(0xee);
+        });
+        if (at % 3 === 0) await new Promise((resolve) => setImmediate(resolve));
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      assert.ok(sent < pieces.length, 'the buffers of two sockets take all of it');
+      const received: Buffer[] = [];
+      let receivedBytes = 0;
+      client.on('data', (chunk: Buffer) => {
+        received.push(chunk);
+        receivedBytes += chunk.length;
+      });
+      client.resume();
+      while (receivedBytes < expected.length || sent < pieces.length)
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      assert.ok(Buffer.concat(received).equals(expected));
+      assert.equal(sent, pieces.length);
+      client.destroy();
+      await arrivals.closed;
+    });
+  });
+
+  it('says so once of pieces that never will be sent: the peer is gone, or the stream was closed', async () => {
+    for (const end of ['reset', 'destroyed', 'destroyed at once'] as const) {
+      await withAcceptor(async (acceptor, next) => {
+        const client = connect({ host: '127.0.0.1', port: acceptor.port });
+        client.pause();
+        client.on('error', () => undefined);
+        client.write('a');
+        const arrivals = await next();
+        await arrivals.until(1);
+        const sent: number[] = [];
+        for (let at = 0; at < 4; at++)
+          arrivals.stream.write([pattern(16 * 1024 * 1024, at), Buffer.from('end')], () => sent.push(at));
+        if (end === 'destroyed at once') arrivals.stream.destroy();
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        if (end !== 'destroyed at once') assert.ok(sent.length < 4);
+        if (end === 'reset') client.resetAndDestroy();
+        else arrivals.stream.destroy();
+        await arrivals.closed;
+        while (sent.length < 4) await new Promise((resolve) => setTimeout(resolve, 1));
+        arrivals.stream.write([Buffer.from('late')], () => sent.push(4));
+        assert.deepEqual(sent, [0, 1, 2, 3, 4]);
+        client.destroy();
+      });
+    }
+  });
 });

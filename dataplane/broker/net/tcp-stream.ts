@@ -21,6 +21,8 @@ export class TcpStream implements ByteStream {
   /** Written in this turn of the event loop; leaves at its end. */
   #written: Uint8Array[] = [];
   #writtenBytes = 0;
+  /** Whom to tell when that has been sent. */
+  #waiting: (() => void)[] = [];
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -52,8 +54,11 @@ export class TcpStream implements ByteStream {
    * A slot that has become durable answers several requests of a connection, one after the other: a system call for each is
    * what small requests cost most, and the client would wake up for each.
    */
-  write(pieces: readonly Uint8Array[]): void {
-    if (this.#socket.destroyed || pieces.length === 0) return;
+  write(pieces: readonly Uint8Array[], sent?: () => void): void {
+    if (this.#socket.destroyed || pieces.length === 0) {
+      sent?.();
+      return;
+    }
     if (this.#written.length === 0) {
       process.nextTick(() => {
         this.#send();
@@ -63,24 +68,36 @@ export class TcpStream implements ByteStream {
       this.#written.push(piece);
       this.#writtenBytes += piece.length;
     }
+    if (sent !== undefined) this.#waiting.push(sent);
   }
 
   #send(): void {
     const socket = this.#socket;
     const pieces = this.#written;
     const sizeBytes = this.#writtenBytes;
+    const waiting = this.#waiting;
     this.#written = [];
     this.#writtenBytes = 0;
-    const [first] = pieces;
-    if (socket.destroyed || first === undefined) return;
-    if (pieces.length === 1) {
-      socket.write(first);
-    } else if (sizeBytes <= maxCopiedBytes) {
+    this.#waiting = [];
+    // Sockets call it also for what they cannot send any more.
+    const sent =
+      waiting.length === 0
+        ? undefined
+        : (): void => {
+            for (const tell of waiting) tell();
+          };
+    if (socket.destroyed || pieces.length === 0) {
+      sent?.();
+    } else if (sizeBytes <= maxCopiedBytes && pieces.length > 1) {
       socket.write(Buffer.concat(pieces, sizeBytes));
+      sent?.();
     } else {
       // One writev for all of them.
       socket.cork();
-      for (const piece of pieces) socket.write(piece);
+      for (const [at, piece] of pieces.entries()) {
+        if (at === pieces.length - 1) socket.write(piece, sent);
+        else socket.write(piece);
+      }
       socket.uncork();
     }
   }

@@ -69,6 +69,8 @@ export class BrokerNode {
         events.exited(this);
       },
     });
+    // Who looks at it after it was given back is found out by its clients.
+    this.broker.log.cold.memory.onFree = (memory) => memory.fill(0xee);
     this.process.receive(() => {
       this.broker.start().catch((error: unknown) => {
         if (!(error instanceof LogError)) time.fail(error);

@@ -235,7 +235,7 @@ export class BrokerWorld implements BrokerSimulation {
           readChunkBytes: 4_096,
           readAheadBytes: 8_192,
           hotCacheBytes: 4_096,
-          coldCacheBytes: 65_536,
+          coldCacheBytes: 6_000,
         },
       },
       id,

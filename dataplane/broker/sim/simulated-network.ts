@@ -150,10 +150,15 @@ class Connection implements ByteStream {
     this.#deliver();
   }
 
-  write(pieces: readonly Uint8Array[]): void {
-    if (!this.#isOpen) return;
-    const bytes = Buffer.concat(pieces);
+  write(pieces: readonly Uint8Array[], sent?: () => void): void {
+    if (!this.#isOpen) {
+      sent?.();
+      return;
+    }
     this.process.send(() => {
+      // Not before: what the broker changes too early goes out as it has become.
+      const bytes = Buffer.concat(pieces);
+      sent?.();
       const { cut, breaks } = this.#network.fate(bytes.length);
       this.#toClient(bytes.subarray(0, cut));
       if (breaks) this.break();

@@ -1,7 +1,8 @@
 import { fetch } from '../../protocol/api/fetch.ts';
 import { listOffsets } from '../../protocol/api/list-offsets.ts';
 import { isRetriableCode } from '../../protocol/error-code.ts';
-import { readBatchHeader, batchOverheadBytes } from '../../protocol/record-batch.ts';
+import { RecordBatchError, batchOverheadBytes, parseBatches } from '../../protocol/record-batch.ts';
+import type { BatchHeader } from '../../protocol/record-batch.ts';
 import { RecordCursor } from '../../protocol/records.ts';
 import { ClientRouter, topicName } from './client-router.ts';
 import { NoAnswer } from './simulated-client.ts';
@@ -119,11 +120,11 @@ export class SimulatedReader {
       throw new NoAnswer(`error ${errorCode}`);
     }
     let position = this.position(partition);
-    for (let at = 0; records !== null && at < records.length;) {
-      const header = readBatchHeader(records, at);
+    let at = 0;
+    for (const header of this.#batches(partition, records)) {
       const cursor = new RecordCursor(
         header,
-        records.subarray(at + batchOverheadBytes, at + header.sizeBytes),
+        records?.subarray(at + batchOverheadBytes, at + header.sizeBytes) ?? new Uint8Array(),
       );
       while (cursor.next()) {
         if (cursor.offset < position) continue;
@@ -139,6 +140,17 @@ export class SimulatedReader {
     const read = position - this.position(partition);
     const back = read > 1 && this.#world.random.chance(0.2) ? this.#world.random.below(Math.min(read, 3)) : 0;
     this.#positions.set(partition, position - back);
+  }
+
+  /** As every client does: looks whether the batches are what was produced. */
+  #batches(partition: number, records: Uint8Array | null): readonly BatchHeader[] {
+    try {
+      return parseBatches(records ?? new Uint8Array(), { verifyCrc: true });
+    } catch (error) {
+      if (!(error instanceof RecordBatchError)) throw error;
+      const what = `${this.#name}: partition ${partition} at ${this.position(partition)}: ${error.message}`;
+      throw new BrokerViolation('answers', what);
+    }
   }
 
   async #lookAtEnd(partition: number): Promise<void> {

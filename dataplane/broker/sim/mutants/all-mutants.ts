@@ -57,6 +57,17 @@ export const brokerMutants = {
       },
     ],
   },
+  memoryReusedEarly: {
+    breaks: 'memory of records is used again before the answer they are part of has gone out',
+    caughtBy: ['answers', 'immutability', 'dense offsets', 'exactly once', 'valid positions', 'liveness'],
+    edits: [
+      {
+        file: 'broker/request-dispatcher.ts',
+        find: '        afterwards.push(callback);',
+        replace: '        callback();',
+      },
+    ],
+  },
   commitsUnwaited: {
     breaks: 'offset commits are acknowledged before they are durable',
     caughtBy: ['committed offsets'],
