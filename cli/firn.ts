@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { apiAuthCommand } from './api-auth.ts';
 import { UsageError } from './command.ts';
 import type { Command, CommandIo, ExitCode } from './command.ts';
 import { consumeCommand } from './consume.ts';
@@ -25,6 +26,7 @@ const commands: readonly Command[] = [
   consumeCommand,
   logCommand,
   probeCommand,
+  apiAuthCommand,
 ];
 
 /** Runs `firn` with the given words and resolves to its exit code. */

@@ -126,6 +126,58 @@ describe('firn up', () => {
     server.close();
   });
 
+  test('who may use the api port: nobody but who proves it, once that is said', async () => {
+    const url = newUrl();
+    for (const host of ['0.0.0.0', '::']) {
+      const open = up(url, '--api-host', host);
+      assert.equal(await open.code, 1);
+      assert.match(
+        open.err,
+        /^firn up: api port: whoever reaches .* could change schemas and tables\. Say who may/,
+      );
+    }
+    const both = up(url, '--api-anonymous', '--api-auth-file', 'f');
+    assert.equal(await both.code, 2);
+    assert.match(both.err, /leave one out/);
+    const missing = up(url, '--api-auth-file', path.join(folder, 'missing'));
+    assert.equal(await missing.code, 1);
+    assert.match(missing.err, /^firn up: --api-auth-file: .*missing cannot be read: ENOENT/);
+    await assert.rejects(readdir(directoryOfUrl(url)), 'nothing was written');
+
+    const file = path.join(folder, 'api-auth');
+    let token = '';
+    const io = {
+      out: (text: string) => (token += text.trimEnd()),
+      err: assert.fail,
+      env: {},
+      cwd: '/',
+      signal: new AbortController().signal,
+    };
+    assert.equal(await runFirn(['api-auth', 'token', file, 'ci'], io), 0);
+    const one = up(url, '--api-host', '0.0.0.0', '--api-auth-file', file);
+    const [, port] = await one.says(/registry +http:\/\/0\.0\.0\.0:(\d+)\/registry/);
+    const ask = async (page: string, authorization?: string): Promise<readonly [number, unknown]> => {
+      const headers: Readonly<Record<string, string>> = authorization === undefined ? {} : { authorization };
+      const response = await fetch(`http://127.0.0.1:${port}${page}`, { headers });
+      return [response.status, await response.json()];
+    };
+    assert.deepEqual(await ask('/registry/subjects', `Bearer ${token}`), [200, []]);
+    const why = 'this port needs a token (Bearer) or a user and password (Basic)';
+    assert.deepEqual(await ask('/registry/subjects'), [401, { error_code: 40_101, message: why }]);
+    assert.deepEqual(await ask('/catalog/v1/config', 'Bearer x'), [
+      401,
+      { error: { message: 'the token is wrong', type: 'NotAuthorizedException', code: 401 } },
+    ]);
+    assert.equal(await one.interrupt(), 0);
+
+    const anybody = up(url, '--api-host', '0.0.0.0', '--api-anonymous');
+    await anybody.says(
+      /anybody who reaches the api port .* may change schemas and tables \(--api-anonymous\)/,
+    );
+    await anybody.says(/is ready/);
+    assert.equal(await anybody.interrupt(), 0);
+  });
+
   test("a folder with somebody else's files is refused, and nothing is written there", async () => {
     const theirs = path.join(folder, 'theirs');
     await mkdir(theirs);

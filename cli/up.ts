@@ -17,6 +17,7 @@ const defaults = {
   port: '9092',
   'admin-host': '127.0.0.1',
   'admin-port': '9644',
+  'api-host': '127.0.0.1',
   'api-port': '8081',
   'internal-port': '0',
   zone: 'local',
@@ -40,8 +41,12 @@ acknowledged. With --zones it starts several, each in a process of its own that 
   --port PORT          listen for Kafka clients on this port, 0 for any free one (default: ${defaults.port})
   --admin-host ADDRESS address of the admin port, which has no authentication (default: ${defaults['admin-host']})
   --admin-port PORT    /metrics, /healthz, /readyz, /status over HTTP; 0 for any free one (default: ${defaults['admin-port']})
-  --api-port PORT      /registry (Confluent's Schema Registry API) and /catalog (Iceberg REST) over HTTP, on 127.0.0.1 only:
-                       there is no authentication yet; 0 for any free one (default: ${defaults['api-port']})
+  --api-host ADDRESS   address of the api port; any but loopback needs --api-auth-file (default: ${defaults['api-host']})
+  --api-port PORT      /registry (Confluent's Schema Registry API) and /catalog (Iceberg REST) over HTTP; 0 for any free
+                       one (default: ${defaults['api-port']})
+  --api-auth-file FILE who may use the api port: what "firn api-auth" writes (docs/api-port.md). Without it anybody may
+                       who reaches the port
+  --api-anonymous      let anybody use the api port although --api-host is not loopback
   --internal-port PORT listen for other brokers of the same store on this port, on 127.0.0.1 only (default: any free one)
   --zone NAME          the zone of this broker (default: ${defaults.zone})
   --zones ZONES        a broker in each of so many zones (--zones 3), or of these (--zones a,b,c); each has ports of its own,
@@ -95,6 +100,10 @@ function parse(args: readonly string[]): Asked {
   const { file, port, zone, zones, host } = values;
   if (zone !== undefined && zones !== undefined) throw new UsageError('give --zone or --zones, not both');
   const also = { URL: url, '--port': port, '--zone': zone, '--zones': zones };
+  if (values['api-anonymous'] && values['api-auth-file'] !== undefined)
+    throw new UsageError(
+      '--api-auth-file says who may use the api port, --api-anonymous that anybody may: leave one out',
+    );
   for (const [option, value] of Object.entries(also)) {
     if (file !== undefined && value !== undefined)
       throw new UsageError(`${option} is what the manifest says: leave it out, or leave out --file`);
@@ -102,7 +111,12 @@ function parse(args: readonly string[]): Asked {
   return {
     host,
     admin: { host: values['admin-host'], port: portOf('--admin-port', values['admin-port']) },
-    api: { host: '127.0.0.1', port: portOf('--api-port', values['api-port']) },
+    api: {
+      host: values['api-host'],
+      port: portOf('--api-port', values['api-port']),
+      authFile: values['api-auth-file'],
+      allowAnonymous: values['api-anonymous'],
+    },
     internal: { host: '127.0.0.1', port: portOf('--internal-port', values['internal-port']) },
     logLevel,
     drainTimeoutMs: durationOf('--drain-timeout', values['drain-timeout']),
@@ -128,7 +142,10 @@ function parseOptions(args: readonly string[]) {
         port: { type: 'string' },
         'admin-host': { type: 'string', default: defaults['admin-host'] },
         'admin-port': { type: 'string', default: defaults['admin-port'] },
+        'api-host': { type: 'string', default: defaults['api-host'] },
         'api-port': { type: 'string', default: defaults['api-port'] },
+        'api-auth-file': { type: 'string' },
+        'api-anonymous': { type: 'boolean', default: false },
         'internal-port': { type: 'string', default: defaults['internal-port'] },
         zone: { type: 'string' },
         zones: { type: 'string' },

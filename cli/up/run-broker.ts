@@ -1,7 +1,9 @@
 import { Broker } from '../../dataplane/broker/broker.ts';
 import { brokerIdOf } from '../../dataplane/broker/broker-id.ts';
 import { AdminServer } from '../../dataplane/broker/http/admin-server.ts';
+import { ApiCredentialsError } from '../../dataplane/broker/http/api-credentials.ts';
 import { ApiServer } from '../../dataplane/broker/http/api-server.ts';
+import type { ApiAccess } from '../../dataplane/broker/http/api-server.ts';
 import type { Acceptor } from '../../dataplane/broker/net/acceptor.ts';
 import { ListenError } from '../../dataplane/broker/net/listen-error.ts';
 import { listenTcp } from '../../dataplane/broker/net/tcp-acceptor.ts';
@@ -16,6 +18,7 @@ import type { ObjectStore } from '../../dataplane/store/object-store.ts';
 import { openStore } from '../../dataplane/store/open.ts';
 import type { CommandIo, ExitCode } from '../command.ts';
 import { firnVersion } from '../firn-version.ts';
+import { apiAccess } from './api-access.ts';
 import { oneBrokerText } from './broker-ready.ts';
 import type { BrokerReady } from './broker-ready.ts';
 import { foreignFolderProblem } from './data-folder.ts';
@@ -42,6 +45,7 @@ export async function runBroker(
   let store: ObjectStore | undefined;
   try {
     // What needs no store is checked before anything is written.
+    const access = await apiAccess(settings.api, io.cwd);
     for (const listener of settings.listeners) acceptors.push(await listenTcp(listener));
     internal = await listenTcp({ name: 'internal', ...settings.internal });
     const foreign = await foreignFolderProblem(settings.url);
@@ -50,9 +54,10 @@ export async function runBroker(
       return 1;
     }
     store = await openStore(settings.url, { runtime: realRuntime });
-    return await serve(settings, store, { acceptors, internal }, io, onReady);
+    return await serve(settings, store, { acceptors, internal, access }, io, onReady);
   } catch (error) {
-    if (error instanceof ListenError || error instanceof StoreError) io.err(`firn up: ${error.message}\n`);
+    if (error instanceof ListenError || error instanceof ApiCredentialsError || error instanceof StoreError)
+      io.err(`firn up: ${error.message}\n`);
     else if (io.signal.aborted) io.err('firn up: interrupted before the broker was ready\n');
     else throw error;
     return 1;
@@ -63,10 +68,16 @@ export async function runBroker(
   }
 }
 
+interface Opened {
+  readonly acceptors: readonly Acceptor[];
+  readonly internal: Acceptor;
+  readonly access: ApiAccess;
+}
+
 async function serve(
   settings: UpSettings,
   store: ObjectStore,
-  { acceptors, internal }: { readonly acceptors: readonly Acceptor[]; readonly internal: Acceptor },
+  { acceptors, internal, access }: Opened,
   io: CommandIo,
   onReady: (ready: BrokerReady) => void,
 ): Promise<ExitCode> {
@@ -102,7 +113,11 @@ async function serve(
   const interrupted = interruption(io.signal);
   let api: ApiServer | undefined;
   try {
-    api = await ApiServer.listen({ ...settings.api, mounts: broker.apiMounts, logger });
+    api = await ApiServer.listen({ ...settings.api, mounts: broker.apiMounts, access, logger });
+    if (access === 'anonymous-anywhere')
+      say(
+        `anybody who reaches the api port at ${settings.api.host}:${api.port} may change schemas and tables (--api-anonymous)`,
+      );
     const started = broker.start().then(() => 'started' as const);
     const first = await Promise.race([started, interrupted, replaced.promise, problems.hopeless]);
     if (first === 'started') {

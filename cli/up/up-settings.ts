@@ -8,8 +8,15 @@ export interface UpSettings {
   readonly url: string;
   readonly listeners: readonly { readonly name: string; readonly host: string; readonly port: number }[];
   readonly admin: { readonly host: string; readonly port: number };
-  /** Of registry and catalog; loopback. */
-  readonly api: { readonly host: string; readonly port: number };
+  /** Of registry and catalog. */
+  readonly api: {
+    readonly host: string;
+    readonly port: number;
+    /** Who may use it. Without one anybody who reaches it may. */
+    readonly authFile: string | undefined;
+    /** That anybody may although it is not loopback. */
+    readonly allowAnonymous: boolean;
+  };
   /** For other brokers; loopback. */
   readonly internal: { readonly host: string; readonly port: number };
   readonly zone: string;

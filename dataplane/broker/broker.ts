@@ -1,6 +1,5 @@
 import { BrokerLog } from '../log/broker-log.ts';
 import type { LogError } from '../log/errors.ts';
-import type { HttpHandler } from '../runtime/http-exchange.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Runtime } from '../runtime/runtime.ts';
@@ -17,6 +16,7 @@ import { BrokerLogCoordinatorLog } from './groups/broker-log-coordinator-log.ts'
 import { topicsViewOf } from './groups/cluster-coordinator-directory.ts';
 import { GroupCoordinator } from './groups/group-coordinator.ts';
 import type { AdminPages } from './http/admin-pages.ts';
+import type { ApiMounts } from './http/api-mount.ts';
 import type { Acceptor } from './net/acceptor.ts';
 import { Connections } from './net/connections.ts';
 import { BrokerPeers } from './peers/broker-peers.ts';
@@ -200,7 +200,7 @@ export class Broker {
   }
 
   /** What the api port serves, by prefix. */
-  get apiMounts(): Readonly<Record<string, HttpHandler>> {
+  get apiMounts(): ApiMounts {
     return this.tables.apiMounts;
   }
 

@@ -7,7 +7,10 @@ import { ApiServer } from '../../dataplane/broker/http/api-server.ts';
 import { EmbeddedCatalog } from '../../dataplane/iceberg/catalogs/embedded/embedded-catalog.ts';
 import { StoreFileIo } from '../../dataplane/iceberg/file-io.ts';
 import type { FileIo } from '../../dataplane/iceberg/file-io.ts';
-import { createRestCatalogHandler } from '../../dataplane/iceberg/rest/rest-catalog-handler.ts';
+import {
+  createRestCatalogHandler,
+  refuseCatalogClient,
+} from '../../dataplane/iceberg/rest/rest-catalog-handler.ts';
 import { silentLogger } from '../../dataplane/runtime/logger.ts';
 import { realRuntime } from '../../dataplane/runtime/real-runtime.ts';
 import type { ObjectStore } from '../../dataplane/store/object-store.ts';
@@ -33,8 +36,13 @@ export async function serveCatalog(ground: Ground): Promise<ServedCatalog> {
   const { store, s3, remove } = ground === 'directory' ? await directory() : await bucket();
   const catalog = new EmbeddedCatalog(store, realRuntime);
   const handler = createRestCatalogHandler({ catalog, s3Access: store.s3Access });
-  const options = { host: '127.0.0.1', port: 0, mounts: { '/catalog': handler }, logger: silentLogger };
-  const server = await ApiServer.listen(options);
+  const server = await ApiServer.listen({
+    host: '127.0.0.1',
+    port: 0,
+    mounts: { '/catalog': { handle: handler, refuse: refuseCatalogClient } },
+    access: 'anonymous',
+    logger: silentLogger,
+  });
   return {
     catalog,
     io: new StoreFileIo(store),

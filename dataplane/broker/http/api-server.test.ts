@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import type { IncomingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
@@ -7,7 +8,11 @@ import { jsonResponse } from '../../runtime/http-exchange.ts';
 import type { HttpHandler, HttpRequest } from '../../runtime/http-exchange.ts';
 import { silentLogger } from '../../runtime/logger.ts';
 import { ListenError } from '../net/listen-error.ts';
-import { ApiServer, isLoopback } from './api-server.ts';
+import { ApiCredentials } from './api-credentials.ts';
+import type { ApiMount } from './api-mount.ts';
+import { ApiServer } from './api-server.ts';
+import type { ApiAccess } from './api-server.ts';
+import { isLoopback } from './web-pages.ts';
 
 const servers: ApiServer[] = [];
 afterEach(async () => {
@@ -17,8 +22,18 @@ afterEach(async () => {
 const warnings: string[] = [];
 const logger = { ...silentLogger, warn: (message: string) => void warnings.push(message) };
 
-async function listen(mounts: Readonly<Record<string, HttpHandler>>): Promise<ApiServer> {
-  const server = await ApiServer.listen({ host: '127.0.0.1', port: 0, mounts, logger });
+function mountOf(handle: HttpHandler): ApiMount {
+  return { handle, refuse: (status, sentence) => jsonResponse(status, { refused: sentence }) };
+}
+
+async function listen(
+  handlers: Readonly<Record<string, HttpHandler>>,
+  access: ApiAccess = 'anonymous',
+): Promise<ApiServer> {
+  const mounts = Object.fromEntries(
+    Object.entries(handlers).map(([prefix, handle]) => [prefix, mountOf(handle)]),
+  );
+  const server = await ApiServer.listen({ host: '127.0.0.1', port: 0, mounts, access, logger });
   servers.push(server);
   return server;
 }
@@ -181,7 +196,7 @@ test('what a browser sends for a page of another machine is refused before a han
       for (const method of ['GET', 'POST', 'DELETE', 'PUT']) {
         const { status, text } = await send(path, method, headers);
         assert.equal(status, 403, JSON.stringify({ path, method, headers }));
-        assert.match(text, /web pages of other machines cannot use it: (Origin|Sec-Fetch-Site) is /);
+        assert.match(text, /web pages of other machines cannot use this port: (Origin|Sec-Fetch-Site) is /);
       }
   }
   assert.equal(asked, 0);
@@ -220,17 +235,109 @@ test('who goes away ends the waiting', async () => {
   assert.deepEqual(warnings, []);
 });
 
-test('it listens on loopback and nowhere else', async () => {
+test('without credentials it listens on loopback and nowhere else, unless that is said', async () => {
+  const options = { port: 0, mounts: {}, logger } as const;
   for (const host of ['0.0.0.0', '::', '10.0.0.1', 'example.com', '127.example.com'])
-    await assert.rejects(ApiServer.listen({ host, port: 0, mounts: {}, logger }), (error: unknown) => {
+    await assert.rejects(ApiServer.listen({ ...options, host, access: 'anonymous' }), (error: unknown) => {
       assert.ok(error instanceof ListenError);
-      assert.match(error.message, /is not loopback. Registry and catalog have no authentication yet/);
+      assert.match(error.message, /^api port: whoever reaches .* could change schemas .*--api-auth-file/);
       return true;
     });
+  for (const access of ['anonymous-anywhere', credentials] as const)
+    servers.push(await ApiServer.listen({ ...options, host: '0.0.0.0', access }));
   const { port } = await listen({});
   await assert.rejects(
-    ApiServer.listen({ host: '127.0.0.1', port, mounts: {}, logger }),
-    /taken .*\(--api-port\)$/,
+    ApiServer.listen({ ...options, host: '127.0.0.1', port, access: 'anonymous' }),
+    /taken .*\(--api-host, --api-port\)$/,
   );
   assert.ok(['localhost', '127.0.0.1', '127.9.9.9', '::1'].every(isLoopback));
 });
+
+const token = 'a-token-of-many-characters-0123456789';
+const tokenHash = createHash('sha256').update(token).digest('hex');
+const credentials = ApiCredentials.parse(`ci:sha256:${tokenHash}\n`, 'auth');
+
+test('with credentials a request is let in by its token, under any name of the host', async () => {
+  let asked = 0;
+  const handle: HttpHandler = () => {
+    asked += 1;
+    return Promise.resolve(jsonResponse(200, asked));
+  };
+  const server = await listen({ '/x': handle }, credentials);
+  const bearer = `Bearer ${token}`;
+  for (const headers of [
+    { authorization: bearer },
+    { authorization: bearer, host: 'firn.example.com:8081' },
+    // A page that this very host served.
+    { authorization: bearer, host: 'firn.example.com', origin: 'https://firn.example.com' },
+  ])
+    assert.equal((await ask(server, '/x', { headers })).status, 200);
+  assert.equal(asked, 3);
+  const basic = `Basic ${Buffer.from(`ci:${token}`).toString('base64')}`;
+  assert.equal((await ask(server, '/x', { headers: { authorization: basic } })).status, 200);
+  const page = { authorization: bearer, host: 'firn.example.com', origin: 'https://evil.example' };
+  assert.equal((await ask(server, '/x', { headers: page })).status, 403);
+  assert.equal(asked, 4);
+});
+
+test('who proves nothing is answered as the clients of the mount expect it, and their body is not read', async () => {
+  const server = await listen({ '/x': () => Promise.reject(new Error('it was let in')) }, credentials);
+  warnings.length = 0;
+  for (const authorization of ['', 'Bearer', 'Bearer x', `Bearer ${token}x`, `Basic ${token}`, token]) {
+    const headers = authorization === '' ? {} : { authorization };
+    const answer = await ask(server, '/x', { headers });
+    assert.equal(answer.status, 401, authorization);
+    assert.match(answer.text, /^\{"refused":"/);
+    assert.equal(answer.headers['www-authenticate'], 'Bearer realm="firn"');
+    assert.ok(!answer.text.includes(token));
+  }
+  // Of the body nothing comes: an answer shows that nobody waits for it.
+  assert.equal(
+    await firstStatus(server, 'POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n'),
+    401,
+  );
+  assert.deepEqual(warnings, []);
+});
+
+test('who asks for a token is not asked for one; where nobody needs one that path is like any other', async () => {
+  const mount: ApiMount = {
+    ...mountOf(() => Promise.resolve(jsonResponse(200, 'handled'))),
+    tokens: {
+      path: '/tokens',
+      handle: ({ body }, nameOfToken) =>
+        jsonResponse(200, nameOfToken(Buffer.from(body).toString(), 'ci') ?? 'nobody'),
+    },
+  };
+  const start = async (access: ApiAccess): Promise<ApiServer> => {
+    const server = await ApiServer.listen({
+      host: '127.0.0.1',
+      port: 0,
+      mounts: { '/x': mount },
+      access,
+      logger,
+    });
+    servers.push(server);
+    return server;
+  };
+  const guarded = await start(credentials);
+  const post = (body: string): Promise<Answer> => ask(guarded, '/x/tokens', { method: 'POST', body });
+  assert.equal((await post(token)).text, '"ci"');
+  assert.equal((await post('another')).text, '"nobody"');
+  assert.equal((await post('x'.repeat(20_000))).status, 413);
+  assert.equal((await ask(guarded, '/x/tokens/')).status, 401);
+  const open = await start('anonymous');
+  assert.equal((await ask(open, '/x/tokens', { method: 'POST', body: token })).text, '"handled"');
+});
+
+/** Of the answer to what is sent by hand. */
+function firstStatus({ port }: ApiServer, text: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port });
+    socket.on('error', reject);
+    socket.once('data', (data: Buffer) => {
+      socket.destroy();
+      resolve(Number(data.toString().split(' ')[1]));
+    });
+    socket.write(text);
+  });
+}

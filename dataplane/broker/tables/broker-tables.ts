@@ -1,9 +1,9 @@
 import { EmbeddedCatalog } from '../../iceberg/catalogs/embedded/embedded-catalog.ts';
-import { createRestCatalogHandler } from '../../iceberg/rest/rest-catalog-handler.ts';
+import { createRestCatalogHandler, refuseCatalogClient } from '../../iceberg/rest/rest-catalog-handler.ts';
+import { tokenEndpoint, tokenEndpointPath } from '../../iceberg/rest/token-endpoint.ts';
 import type { BrokerLog } from '../../log/broker-log.ts';
-import type { HttpHandler } from '../../runtime/http-exchange.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
-import { registryHandler } from '../../schema/registry/http/registry-handler.ts';
+import { refuseRegistryClient, registryHandler } from '../../schema/registry/http/registry-handler.ts';
 import type { Registry } from '../../schema/registry/registry.ts';
 import type { SchemaLookup } from '../../schema/registry/schema-lookup.ts';
 import type { ObjectStore } from '../../store/object-store.ts';
@@ -12,6 +12,7 @@ import type { CrashPoints } from '../../table/crash-points.ts';
 import { rowFileWriters } from '../../table/row-file-writers.ts';
 import { TableService } from '../../table/table-service.ts';
 import type { TableWorkers } from '../../table/table-workers.ts';
+import type { ApiMounts } from '../http/api-mount.ts';
 import { tableSubjectCheck } from '../registry/table-subjects.ts';
 import { TableGate } from './table-gate.ts';
 import { tableSettingsOf } from './table-settings-of.ts';
@@ -72,17 +73,23 @@ export class BrokerTables {
   readonly retentionHold = (topicId: string, partition: number): number =>
     this.service.committedFloor(topicId, partition) ?? 0;
 
-  /** What the api port serves, by prefix. */
-  get apiMounts(): Readonly<Record<string, HttpHandler>> {
+  get apiMounts(): ApiMounts {
     return {
-      '/registry': registryHandler({
-        registry: this.#registry,
-        checkRegistration: tableSubjectCheck(
-          () => this.#log.cluster.current,
-          (topic, signal) => this.#gate.columnsOf(topic, signal),
-        ),
-      }),
-      '/catalog': createRestCatalogHandler({ catalog: this.#catalog, s3Access: this.#store.s3Access }),
+      '/registry': {
+        handle: registryHandler({
+          registry: this.#registry,
+          checkRegistration: tableSubjectCheck(
+            () => this.#log.cluster.current,
+            (topic, signal) => this.#gate.columnsOf(topic, signal),
+          ),
+        }),
+        refuse: refuseRegistryClient,
+      },
+      '/catalog': {
+        handle: createRestCatalogHandler({ catalog: this.#catalog, s3Access: this.#store.s3Access }),
+        refuse: refuseCatalogClient,
+        tokens: { path: tokenEndpointPath, handle: tokenEndpoint },
+      },
     };
   }
 }

@@ -13,7 +13,7 @@ export const refusedRoutes: readonly Route[] = [
     '/v1/transactions/commit',
     'commits of several tables at once are not built; commit each by itself',
   ),
-  refusal('POST', '/v1/oauth/tokens', 'there is no authentication yet: leave out token and credential'),
+  refusal('POST', '/v1/oauth/tokens', 'this port asks nobody who they are: leave out token and credential'),
   refusal('GET', '/v1/namespaces/{namespace}/views', views),
   refusal('POST', '/v1/namespaces/{namespace}/views', views),
   refusal('POST', '/v1/namespaces/{namespace}/register-view', views),

@@ -19,7 +19,7 @@ const served: readonly Route[] = [...namespaceRoutes, ...tableRoutes];
 
 /**
  * The Iceberg REST catalog (rest-catalog-open-api.yaml) as a function of requests. Paths are those of the specification
- * below whatever it is mounted at, without a `{prefix}`; there is no authentication, and no warehouse to choose.
+ * below whatever it is mounted at, without a `{prefix}`; there is no warehouse to choose. Who may ask it is not its business.
  */
 export function createRestCatalogHandler({ catalog, s3Access }: RestCatalogOptions): HttpHandler {
   const context: RouteContext = {
@@ -45,6 +45,12 @@ export function createRestCatalogHandler({ catalog, s3Access }: RestCatalogOptio
       return errorResponse(error);
     }
   };
+}
+
+/** An answer to who is not let in, in the form of the others. */
+export function refuseCatalogClient(status: 401 | 503, sentence: string): HttpResponse {
+  const type = status === 401 ? 'NotAuthorizedException' : 'ServiceUnavailableException';
+  return errorBody({ status, type }, sentence);
 }
 
 interface CompiledRoute extends Route {

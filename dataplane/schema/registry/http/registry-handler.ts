@@ -31,6 +31,11 @@ export function registryHandler(context: RouteContext): HttpHandler {
   };
 }
 
+/** An answer to who is not let in, in the form of the others. 40101 is what Confluent's registry has for it. */
+export function refuseRegistryClient(status: 401 | 503, sentence: string): HttpResponse {
+  return refused(status, status * 100 + 1, sentence, registryType);
+}
+
 function answer(context: RouteContext, request: HttpRequest): Promise<RouteAnswer> {
   const segments = pathSegments(request.path);
   if (segments === undefined)
