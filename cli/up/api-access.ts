@@ -15,7 +15,7 @@ export async function apiAccess(
   cwd: string,
 ): Promise<ApiAccess> {
   if (authFile === undefined) {
-    const access = allowAnonymous ? 'anonymous-anywhere' : 'anonymous';
+    const access = allowAnonymous === true ? 'anonymous-anywhere' : 'anonymous';
     requireGuarded(host, access);
     return access;
   }

@@ -13,9 +13,9 @@ export interface UpSettings {
     readonly host: string;
     readonly port: number;
     /** Who may use it. Without one anybody who reaches it may. */
-    readonly authFile: string | undefined;
+    readonly authFile?: string | undefined;
     /** That anybody may although it is not loopback. */
-    readonly allowAnonymous: boolean;
+    readonly allowAnonymous?: boolean | undefined;
   };
   /** For other brokers; loopback. */
   readonly internal: { readonly host: string; readonly port: number };

@@ -11,7 +11,7 @@ process.exitCode = await runBroker(
     url,
     listeners: [{ name: 'PLAINTEXT', ...anyPort }],
     admin: anyPort,
-    api: { ...anyPort, authFile: undefined, allowAnonymous: false },
+    api: anyPort,
     internal: anyPort,
     zone: 'local',
     ordinal: 0,
