@@ -2,13 +2,13 @@
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help test check unit sim s3 e2e bench docs demo parts clean
+.PHONY: help test check unit sim s3 kube e2e bench docs demo parts clean
 
 help: ## lists the targets
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 test: node_modules/.package-lock.json check parts ## installs what it needs and runs everything
-	@node scripts/run-tests.ts unit sim s3 e2e
+	@node scripts/run-tests.ts unit sim s3 kube e2e
 
 check: node_modules/.package-lock.json ## types, lint, format, import rules, generated docs
 	@node scripts/check.ts
@@ -21,6 +21,10 @@ sim: node_modules/.package-lock.json ## deterministic simulations
 
 s3: node_modules/.package-lock.json parts ## tests against real S3 servers
 	@node scripts/run-tests.ts s3
+
+kube: node_modules/.package-lock.json ## tests against a real kube-apiserver
+	@node e2e/tools/install.ts kube
+	@node scripts/run-tests.ts kube
 
 e2e: node_modules/.package-lock.json parts ## tests of whole processes
 	@node scripts/run-tests.ts e2e

@@ -6,6 +6,8 @@ import { brokerManifestPage } from '../crds/broker-manifest-page.ts';
 import { staticConfigSection } from '../dataplane/broker/config/static-config-page.ts';
 import { topicConfigPage } from '../dataplane/cluster/config/topic-config-page.ts';
 import { metricsPage } from '../dataplane/runtime/metrics-page.ts';
+import { metricTable } from '../dataplane/runtime/metrics.ts';
+import { operatorMetricTable } from '../operator/metrics.ts';
 
 export interface GeneratedPage {
   /** From the top of the checkout. */
@@ -16,7 +18,11 @@ export interface GeneratedPage {
 
 const makers: Readonly<Record<string, () => string>> = {
   'docs/broker-manifest.md': () => `${brokerManifestPage()}\n${staticConfigSection()}`,
-  'docs/metrics.md': metricsPage,
+  'docs/metrics.md': () =>
+    metricsPage([
+      { title: 'Brokers', source: 'dataplane/runtime/metrics.ts', table: metricTable },
+      { title: 'Operator', source: 'operator/metrics.ts', table: operatorMetricTable },
+    ]),
   'docs/not-built.md': notBuiltPage,
   'docs/topic-configs.md': topicConfigPage,
 };

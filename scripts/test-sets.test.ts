@@ -5,6 +5,7 @@ import { testFilesOf, testSets } from './test-sets.ts';
 const files = [
   'e2e/tools/pack.test.ts',
   'e2e/s3/race.test.ts',
+  'e2e/kube/watch.test.ts',
   'dataplane/log/sim/world.test.ts',
   'dataplane/log/slot.test.ts',
   'cli/firn.test.ts',
@@ -19,5 +20,6 @@ test('sets are told apart by folder', () => {
   assert.deepEqual(testFilesOf(files, ['unit']), ['cli/firn.test.ts', 'dataplane/log/slot.test.ts']);
   assert.deepEqual(testFilesOf(files, ['sim']), ['dataplane/log/sim/world.test.ts']);
   assert.deepEqual(testFilesOf(files, ['s3']), ['e2e/s3/race.test.ts']);
+  assert.deepEqual(testFilesOf(files, ['kube']), ['e2e/kube/watch.test.ts']);
   assert.deepEqual(testFilesOf(files, ['e2e']), ['e2e/tools/pack.test.ts']);
 });

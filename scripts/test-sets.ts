@@ -1,5 +1,5 @@
 /** The parts of `make test` that can be run alone. Every test file is in exactly one. */
-export const testSets = ['unit', 'sim', 's3', 'e2e'] as const;
+export const testSets = ['unit', 'sim', 's3', 'kube', 'e2e'] as const;
 
 export type TestSet = (typeof testSets)[number];
 
@@ -8,13 +8,14 @@ export function isTestSet(name: string): name is TestSet {
 }
 
 /**
- * unit: beside the source, no servers. sim: the deterministic simulations. s3: against real S3 servers. e2e: everything
- * else that needs real parts or processes.
+ * unit: beside the source, no servers. sim: the deterministic simulations. s3: against real S3 servers.
+ * kube: against a real kube-apiserver. e2e: everything else that needs real parts or processes.
  *
  * @param file path from the top of the checkout, with `/`
  */
 export function testSetOf(file: string): TestSet {
   if (file.startsWith('e2e/s3/')) return 's3';
+  if (file.startsWith('e2e/kube/')) return 'kube';
   if (file.startsWith('e2e/')) return 'e2e';
   return file.includes('/sim/') ? 'sim' : 'unit';
 }

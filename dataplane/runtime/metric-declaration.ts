@@ -15,6 +15,10 @@ export const metricUnits = [
   'connections',
   'lines',
   'events',
+  'keys',
+  'runs',
+  'actions',
+  'leaders',
 ] as const;
 
 export type MetricUnit = (typeof metricUnits)[number];

@@ -1,9 +1,9 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { latencySecondsBuckets } from './metric-declaration.ts';
 import type { MetricDeclaration } from './metric-declaration.ts';
+import { MetricRegistry } from './metric-registry.ts';
 
 /**
- * Every metric of a Firn process. `docs/metrics.md` is made from it (`make docs`). An entry comes with the code that sets
+ * Every metric of a process of the data plane. `docs/metrics.md` is made from it (`make docs`). An entry comes with the code that sets
  * it: what is declared here is measured.
  */
 export const metricTable = {
@@ -162,62 +162,9 @@ export const metricTable = {
 
 export type MetricName = keyof typeof metricTable;
 
-type Labels<Name extends MetricName> = (typeof metricTable)[Name]['labels'][number];
-
-type NamesOfKind<Kind extends MetricDeclaration['kind']> = {
-  [Name in MetricName]: (typeof metricTable)[Name]['kind'] extends Kind ? Name : never;
-}[MetricName];
-
-/**
- * The metrics of one process, or of one test: each instance has a registry of its own. On hot paths keep what `labels()`
- * of a metric returns instead of naming labels each time.
- */
-export class Metrics {
-  readonly #registry = new Registry();
-  readonly #metrics = new Map<string, Counter | Gauge | Histogram>();
-
+/** The metrics of one process of the data plane, or of one test. */
+export class Metrics extends MetricRegistry<typeof metricTable> {
   constructor() {
-    for (const [name, declaration] of Object.entries(metricTable) as [string, MetricDeclaration][]) {
-      this.#metrics.set(name, createMetric(name, declaration, this.#registry));
-    }
-  }
-
-  counter<Name extends NamesOfKind<'counter'>>(name: Name): Counter<Labels<Name>> {
-    return this.#metrics.get(name) as Counter<Labels<Name>>;
-  }
-
-  gauge<Name extends NamesOfKind<'gauge'>>(name: Name): Gauge<Labels<Name>> {
-    return this.#metrics.get(name) as Gauge<Labels<Name>>;
-  }
-
-  histogram<Name extends NamesOfKind<'histogram'>>(name: Name): Histogram<Labels<Name>> {
-    return this.#metrics.get(name) as Histogram<Labels<Name>>;
-  }
-
-  /** The text that Prometheus scrapes. */
-  expose(): Promise<string> {
-    return this.#registry.metrics();
-  }
-
-  /** The content type of that text. */
-  get contentType(): string {
-    return this.#registry.contentType;
-  }
-}
-
-function createMetric(
-  name: string,
-  declaration: MetricDeclaration,
-  registry: Registry,
-): Counter | Gauge | Histogram {
-  const { help, labels } = declaration;
-  const common = { name, help, labelNames: labels, registers: [registry] };
-  switch (declaration.kind) {
-    case 'counter':
-      return new Counter(common);
-    case 'gauge':
-      return new Gauge(common);
-    case 'histogram':
-      return new Histogram({ ...common, buckets: [...declaration.buckets] });
+    super(metricTable);
   }
 }

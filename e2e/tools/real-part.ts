@@ -25,6 +25,9 @@ export interface RealPart {
 }
 
 const goClientsSource = path.join(import.meta.dirname, '../clients/go');
+const kubeSource = path.join(import.meta.dirname, '../kube/hyper');
+/** As `k8s.io/kubernetes` of `e2e/kube/hyper/go.mod`; without being told, every program reports v0.0.0-master. */
+const kubeVersion = '1.35.4';
 
 export const realParts = {
   versitygw: goPart('versitygw-v1.8.0', 'versitygw', 'github.com/versity/versitygw/cmd/versitygw@v1.8.0'),
@@ -77,6 +80,13 @@ export const realParts = {
         cwd: goClientsSource,
         maxBuffer: 64 * 1024 * 1024,
       }),
+  },
+  /** Kubernetes and etcd as one program (`e2e/kube/hyper`). About ten minutes of two cores, from empty Go caches. */
+  kube: {
+    folder: `kube-${kubeVersion}-${contentHash(kubeSource)}`,
+    executable: 'hyper',
+    toolchain: ['go', 'version'],
+    install: buildKube,
   },
   /** librdkafka by its Python binding, and kafka-python. */
   pythonClients: {
@@ -208,6 +218,18 @@ function goPart(folder: string, executable: string, module: string): RealPart {
         maxBuffer: 64 * 1024 * 1024,
       }),
   };
+}
+
+async function buildKube(folder: string): Promise<void> {
+  const [major, minor] = kubeVersion.split('.');
+  const facts = { gitVersion: `v${kubeVersion}`, gitMajor: major, gitMinor: minor, gitTreeState: 'clean' };
+  const settings = Object.entries(facts).map(([k, v]) => `-X k8s.io/component-base/version.${k}=${v}`);
+  const flags = ['-trimpath', '-tags', 'grpcnotrace', '-ldflags', ['-s -w', ...settings].join(' ')];
+  await run('go', ['build', ...flags, '-o', path.join(folder, 'hyper'), '.'], {
+    cwd: kubeSource,
+    env: { ...process.env, CGO_ENABLED: '0' },
+    maxBuffer: 64 * 1024 * 1024,
+  });
 }
 
 async function installPythonPackages(folder: string, packages: readonly string[]): Promise<void> {
