@@ -75,6 +75,28 @@ test('a process that is gone is dead at once', () => {
   assert.deepEqual(watcher.decide(), [{ kind: 'mark-dead', id: 2, sid: sid(2), evidence: 'gone' }]);
 });
 
+test('one that answers, but is cut from the store, is accused after three seconds', () => {
+  const watcher = new Watcher();
+  watcher.watch(3);
+  watcher.link = { state: 'storeless', sinceMs: 3_000 };
+  assert.deepEqual(watcher.watch(2), []);
+  assert.deepEqual(watcher.watch(1), [{ kind: 'accuse', id: 2, sid: sid(2), refutations: 0 }]);
+  watcher.state = made(accuse(watcher.state, accusation(1, 2, 1)));
+  assert.deepEqual(watcher.watch(5), []);
+  assert.equal(watcher.watch(1)[0]?.kind, 'mark-dead');
+});
+
+test('in an outage of the store nobody is accused of not reaching it, nor right after', () => {
+  const watcher = new Watcher();
+  watcher.watch(3);
+  watcher.link = { state: 'storeless', sinceMs: 3_000 };
+  watcher.nowMs += 60_000;
+  assert.deepEqual(watcher.decide(), []);
+  assert.deepEqual(watcher.watch(3), []);
+  watcher.link = { state: 'up' };
+  assert.deepEqual(watcher.watch(5), []);
+});
+
 test('whoever is accused refutes, and then is left alone: 10 s, 20 s, 40 s, 60 s, 60 s', () => {
   const watcher = new Watcher();
   watcher.link = { state: 'down', sinceMs: -10_000 };

@@ -5,6 +5,8 @@ import { liveBroker } from './ownership.ts';
 export interface SuspicionTimings {
   /** A link that is down for so long makes the broker at its end a suspect. */
   readonly accuseAfterMs: number;
+  /** A broker that has not reached the store for so long is a suspect too, for one that has reached it all the while. */
+  readonly storelessAfterMs: number;
   /** An accusation that stands for so long kills. */
   readonly deadAfterMs: number;
   /**
@@ -19,6 +21,7 @@ export interface SuspicionTimings {
 
 export const suspicionTimings: SuspicionTimings = {
   accuseAfterMs: 1_500,
+  storelessAfterMs: 3_000,
   deadAfterMs: 5_000,
   confirmedDeadAfterMs: 2_000,
   trustMs: 10_000,
@@ -29,6 +32,8 @@ export const suspicionTimings: SuspicionTimings = {
 export type Link =
   | { readonly state: 'up' }
   | { readonly state: 'down'; readonly sinceMs: number }
+  /** It answers, and says that it has not read the store since then: nothing that it owns can be written. */
+  | { readonly state: 'storeless'; readonly sinceMs: number }
   /** The accused's own address refused a connection, and again 200 ms later: there is no such process. */
   | { readonly state: 'refused-twice' };
 
@@ -142,8 +147,9 @@ function decideAboutOne(
       return accuses ? { kind: 'withdraw', id } : undefined;
     case 'refused-twice':
       return { kind: 'mark-dead', id, sid, evidence: 'gone' };
-    case 'down': {
-      if (nowMs - link.sinceMs < timings.accuseAfterMs) return undefined;
+    case 'down':
+    case 'storeless': {
+      if (!isOutOfReach(link, memory, nowMs, timings)) return undefined;
       if (!accuses) {
         return isTrusted(suspicion, memory, nowMs, timings)
           ? undefined
@@ -158,6 +164,18 @@ function decideAboutOne(
         : { kind: 'mark-dead', id, sid, evidence: { nonce: oldest.nonce } };
     }
   }
+}
+
+/** In an outage of the store nobody reaches it: who says it of another one must have read it all the while. */
+function isOutOfReach(
+  link: { readonly state: 'down' | 'storeless'; readonly sinceMs: number },
+  { readAtMs, gaplessSinceMs }: SuspicionMemory,
+  nowMs: number,
+  { accuseAfterMs, storelessAfterMs }: SuspicionTimings,
+): boolean {
+  return link.state === 'down'
+    ? nowMs - link.sinceMs >= accuseAfterMs
+    : readAtMs - Math.max(link.sinceMs, gaplessSinceMs) >= storelessAfterMs;
 }
 
 /** A session that has refuted lately may not be accused again yet. */

@@ -15,6 +15,7 @@ import { SuspicionWatch } from './suspicion-watch.ts';
 
 const sid = (id: number): string => hexId('5', id);
 const heartbeatMs = 500;
+const storelessMs = 2_500;
 
 interface Peer {
   readonly id: number;
@@ -22,6 +23,8 @@ interface Peer {
   readonly client: ClusterClient;
   readonly watch: SuspicionWatch;
   readonly heardAtMs: Map<number, number>;
+  /** When another one has last read the store, as it says. */
+  readonly storeReadAtMs: Map<number, number>;
   readonly refusedTwice: Set<number>;
 }
 
@@ -57,8 +60,9 @@ class Brokers {
       const { runtime } = process;
       const client = new ClusterClient({ store: this.server.connect(process), runtime, sid: sid(id) });
       const heardAtMs = new Map<number, number>();
+      const storeReadAtMs = new Map<number, number>();
       const refusedTwice = new Set<number>();
-      const links = (): Map<number, Link> => this.#linksOf(runtime.monotonicMs(), heardAtMs, refusedTwice);
+      const links = (): Map<number, Link> => this.#linksOf(runtime.monotonicMs(), this.peer(id));
       const onAction = ({ kind }: { readonly kind: string }): void => {
         if (kind === 'accuse') this.accusations += 1;
         if (kind === 'refute') this.refutations += 1;
@@ -66,12 +70,12 @@ class Brokers {
       const watch = new SuspicionWatch({ client, runtime, id, links, onAction });
       const joined = await client.change((state) => registerBroker(state, registrationOf(id, 'a', sid(id))));
       assert.equal(joined.kind, 'applied');
+      this.peers.set(id, { id, process, client, watch, heardAtMs, storeReadAtMs, refusedTwice });
       for (const service of [client, watch]) {
         service.run().catch((error: unknown) => {
           this.time.fail(error);
         });
       }
-      this.peers.set(id, { id, process, client, watch, heardAtMs, refusedTwice });
     }
     for (const peer of this.peers.values()) this.#beat(peer);
   }
@@ -128,14 +132,17 @@ class Brokers {
 
   /** A request and its answer over the link, every half a second; none while either side is stopped. */
   #beat(peer: Peer): void {
-    const { process, heardAtMs } = peer;
+    const { process, heardAtMs, storeReadAtMs } = peer;
     for (const other of this.peers.values()) {
       if (other.id === peer.id || this.#cut.has(`${peer.id}-${other.id}`)) continue;
       if (!heardAtMs.has(other.id)) heardAtMs.set(other.id, process.runtime.monotonicMs());
       this.time.environment.after(1, () => {
-        if (other.process.state === 'running') {
-          process.receive(() => heardAtMs.set(other.id, process.runtime.monotonicMs()));
-        }
+        if (other.process.state !== 'running') return;
+        const storeAgeMs = other.process.runtime.monotonicMs() - (other.client.readAtMs ?? 0);
+        process.receive(() => {
+          heardAtMs.set(other.id, process.runtime.monotonicMs());
+          storeReadAtMs.set(other.id, process.runtime.monotonicMs() - storeAgeMs);
+        });
       });
     }
     process.runtime.after(heartbeatMs, () => {
@@ -143,15 +150,13 @@ class Brokers {
     });
   }
 
-  #linksOf(
-    nowMs: number,
-    heardAtMs: ReadonlyMap<number, number>,
-    refused: ReadonlySet<number>,
-  ): Map<number, Link> {
+  #linksOf(nowMs: number, { heardAtMs, storeReadAtMs, refusedTwice }: Peer): Map<number, Link> {
     return new Map(
       Array.from(heardAtMs, ([id, sinceMs]): [number, Link] => {
-        if (refused.has(id)) return [id, { state: 'refused-twice' }];
-        return [id, nowMs - sinceMs > 2 * heartbeatMs ? { state: 'down', sinceMs } : { state: 'up' }];
+        if (refusedTwice.has(id)) return [id, { state: 'refused-twice' }];
+        if (nowMs - sinceMs > 2 * heartbeatMs) return [id, { state: 'down', sinceMs }];
+        const readMs = storeReadAtMs.get(id) ?? nowMs;
+        return [id, nowMs - readMs > storelessMs ? { state: 'storeless', sinceMs: readMs } : { state: 'up' }];
       }),
     );
   }
@@ -247,13 +252,32 @@ test('brokers that change the state all the time leave an accused one its chance
   }
 });
 
-test('a broker cut off from the store alone is accused by nobody', async () => {
-  await withBrokers(1, async (brokers) => {
-    brokers.cutFromStore(2, 'black-hole');
-    await brokers.pass(120_000);
-    assert.deepEqual([...brokers.deadAtMs], []);
-    assert.equal(brokers.accusations, 0);
-  });
+test('a broker cut off from the store alone is dead within ten seconds: others can serve what it cannot', async () => {
+  for (const seed of seeds) {
+    for (const mode of ['black-hole', 'unreachable'] as const) {
+      await withBrokers(seed, async (brokers) => {
+        brokers.cutFromStore(2, mode);
+        const afterMs = await brokers.untilDead(2);
+        assert(afterMs > 4_000 && afterMs < 10_000, `seed ${seed}: ${afterMs} ms`);
+        assert(!brokers.deadAtMs.has(sid(1)) && !brokers.deadAtMs.has(sid(3)));
+      });
+    }
+  }
+});
+
+test('an outage of the store for a while kills nobody, and nobody for whom it ends a little later than for others', async () => {
+  for (const seed of seeds) {
+    await withBrokers(seed, async (brokers) => {
+      for (const id of [1, 2, 3]) brokers.cutFromStore(id, seed % 2 === 0 ? 'black-hole' : 'unreachable');
+      await brokers.pass(brokers.time.random.between(2_000, 60_000));
+      for (const id of [1, 2, 3]) {
+        brokers.cutFromStore(id, undefined);
+        await brokers.pass(brokers.time.random.between(0, 2_000));
+      }
+      await brokers.pass(60_000);
+      assert.deepEqual([...brokers.deadAtMs], [], `seed ${seed}`);
+    });
+  }
 });
 
 test('a broker cut off from the store and from the others is dead', async () => {

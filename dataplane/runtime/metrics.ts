@@ -48,7 +48,7 @@ export const metricTable = {
     kind: 'gauge',
     unit: 'connections',
     labels: ['broker', 'state'],
-    help: 'One value of 1 for the connection of this broker to each other one that is not dead, with its state: up; down, when nothing has come for a second; refused-twice, when no process listens there. One that stays down means a network that is cut: brokers that reach the store are not taken for dead for it.',
+    help: 'One value of 1 for the connection of this broker to each other one that is not dead, with its state: up; down, when nothing has come for a second; storeless, when the other one answers but has not read the store for a while; refused-twice, when no process listens there. One that stays down means a network that is cut: brokers that reach the store are not taken for dead for it.',
   },
   firn_peer_requests_total: {
     kind: 'counter',

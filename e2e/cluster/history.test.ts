@@ -55,7 +55,7 @@ describe('histories of librdkafka at three brokers', { skip: needed }, () => {
       }
     }));
 
-  it('brokers killed and standing still: nothing lost, doubled, reordered, or forgotten', (context) =>
+  it('brokers killed, standing still, and cut from the store: nothing lost, doubled, reordered, or forgotten', (context) =>
     unnoticed(context, { store: 's3', clientDefaults: false }, async (cluster, workload) => {
       const [one, two, three] = cluster.brokers as [ClusterBroker, ClusterBroker, ClusterBroker];
       await one.kill();
@@ -68,6 +68,12 @@ describe('histories of librdkafka at three brokers', { skip: needed }, () => {
       await takenOver(cluster.client(three), topic, two.id);
       await workload.progress(100);
       two.resume();
+      await workload.progress(100);
+
+      three.cutFromStore('applied');
+      await takenOver(cluster.client(one), topic, three.id);
+      await workload.progress(100);
+      three.rejoinStore();
       await workload.progress(100);
     }));
 

@@ -88,6 +88,10 @@ export class BrokerPeers {
     this.#server = new PeerServer({
       runtime,
       self,
+      storeAgeMs: () => {
+        const { readAtMs } = log.cluster;
+        return readAtMs === undefined ? undefined : runtime.monotonicMs() - readAtMs;
+      },
       onAnswered: (method, outcome) => {
         metrics.peerRequest('served', method, outcome);
       },

@@ -9,6 +9,7 @@ import type { PeerFrame } from './peer-frame.ts';
 import { decodeHello, helloProblem, peerVersions } from './peer-hello.ts';
 import type { PeerHello, PeerSelf } from './peer-hello.ts';
 import type { PeerMethod } from './peer-method.ts';
+import { decodePong } from './peer-pong.ts';
 import { PeerStream } from './peer-stream.ts';
 
 /** Another broker as `meta/cluster` names it. */
@@ -34,6 +35,8 @@ export interface PeerConnectionOptions {
   readonly signal: AbortSignal;
   /** Called when bytes come, from the hello on: what an impostor says is no sign of life. */
   readonly onHeard: () => void;
+  /** The other side has said how long ago it has last read the store. */
+  readonly onStoreAge: (storeAgeMs: number) => void;
 }
 
 interface Waiting {
@@ -47,6 +50,7 @@ export class PeerConnection {
   readonly #self: PeerSelf;
   readonly #runtime: Runtime;
   readonly #stream: PeerStream;
+  readonly #onStoreAge: (storeAgeMs: number) => void;
   readonly #waiting = new Map<number, Waiting>();
   readonly #ended = Promise.withResolvers<Error>();
   /** Until the other side has introduced itself. */
@@ -56,11 +60,18 @@ export class PeerConnection {
 
   private constructor(
     bytes: ByteStream,
-    { target, self, runtime, onHeard }: Omit<PeerConnectionOptions, 'dialer' | 'signal' | 'timeoutMs'>,
+    {
+      target,
+      self,
+      runtime,
+      onHeard,
+      onStoreAge,
+    }: Omit<PeerConnectionOptions, 'dialer' | 'signal' | 'timeoutMs'>,
   ) {
     this.#target = target;
     this.#self = self;
     this.#runtime = runtime;
+    this.#onStoreAge = onStoreAge;
     this.#stream = new PeerStream(bytes, {
       heard: () => {
         if (this.#greeting === undefined) onHeard();
@@ -232,8 +243,11 @@ export class PeerConnection {
       return;
     }
     switch (kind) {
-      case 'pong':
+      case 'pong': {
+        const storeAgeMs = decodePong(body);
+        if (storeAgeMs !== undefined) this.#onStoreAge(storeAgeMs);
         return;
+      }
       case 'response':
         this.#waiting.get(id)?.resolve(body);
         return;

@@ -14,6 +14,8 @@ export interface PeerLinkTimings {
   readonly pingMs: number;
   /** Without a byte for so long the other broker counts as silent: two pings have gone unanswered. */
   readonly silentMs: number;
+  /** One that has not read the store for so long counts as cut from it: two of its polls have failed. */
+  readonly storelessMs: number;
   /** A connection that has been silent for so long is given up for a new one, which may do better. */
   readonly abandonMs: number;
   readonly connectMs: number;
@@ -28,6 +30,7 @@ export interface PeerLinkTimings {
 export const peerLinkTimings: PeerLinkTimings = {
   pingMs: 500,
   silentMs: 1_100,
+  storelessMs: 2_500,
   abandonMs: 4_000,
   connectMs: 1_000,
   refusedTwiceMs: 200,
@@ -67,6 +70,8 @@ export class PeerLink implements Service {
   #connection: PeerConnection | undefined;
   /** When bytes of the other side last came, or when it was first looked for. */
   #heardMs: number;
+  /** When the other side has last read the store, by our clock; `undefined`: it has not said. */
+  #storeReadMs: number | undefined;
   #firstRefusalMs: number | undefined;
   #isRefusedTwice = false;
   #isSteady = false;
@@ -87,10 +92,12 @@ export class PeerLink implements Service {
 
   get state(): Link {
     if (this.#isRefusedTwice) return { state: 'refused-twice' };
-    const isSilent = this.#runtime.monotonicMs() - this.#heardMs > this.#options.timings.silentMs;
-    return this.#connection === undefined || isSilent
-      ? { state: 'down', sinceMs: this.#heardMs }
-      : { state: 'up' };
+    const { silentMs, storelessMs } = this.#options.timings;
+    const nowMs = this.#runtime.monotonicMs();
+    if (this.#connection === undefined || nowMs - this.#heardMs > silentMs)
+      return { state: 'down', sinceMs: this.#heardMs };
+    const isStoreless = this.#storeReadMs !== undefined && nowMs - this.#storeReadMs > storelessMs;
+    return isStoreless ? { state: 'storeless', sinceMs: this.#storeReadMs ?? nowMs } : { state: 'up' };
   }
 
   get heardMs(): number {
@@ -99,7 +106,9 @@ export class PeerLink implements Service {
 
   /** This process stood still for a while: what it did not hear meanwhile says nothing of the other side. */
   excuse(forMs: number): void {
-    this.#heardMs = Math.min(this.#runtime.monotonicMs(), this.#heardMs + forMs);
+    const nowMs = this.#runtime.monotonicMs();
+    this.#heardMs = Math.min(nowMs, this.#heardMs + forMs);
+    if (this.#storeReadMs !== undefined) this.#storeReadMs = Math.min(nowMs, this.#storeReadMs + forMs);
   }
 
   run(): Promise<void> {
@@ -150,7 +159,11 @@ export class PeerLink implements Service {
       onHeard: () => {
         this.#heardMs = this.#runtime.monotonicMs();
       },
+      onStoreAge: (storeAgeMs) => {
+        this.#storeReadMs = this.#runtime.monotonicMs() - storeAgeMs;
+      },
     });
+    this.#storeReadMs = undefined;
     this.#firstRefusalMs = undefined;
     this.#isRefusedTwice = false;
     this.#reported = '';

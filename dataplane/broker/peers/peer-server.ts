@@ -14,6 +14,8 @@ export interface PeerServerOptions {
   readonly runtime: Runtime;
   /** `undefined` while this broker has no session. */
   readonly self: () => PeerSelf | undefined;
+  /** How long ago this broker has last read the store; `undefined`: never. */
+  readonly storeAgeMs: () => number | undefined;
   readonly onAnswered: (method: string, outcome: 'answered' | 'failed') => void;
   /** A connection was closed, or not accepted, because of what came over it. */
   readonly onRefused: (remoteAddress: string, why: string) => void;

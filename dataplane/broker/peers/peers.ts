@@ -103,7 +103,14 @@ export class Peers implements Service {
 
   /** Those that can be asked now. */
   get reachable(): readonly number[] {
-    return [...this.#links].flatMap(([id, { state }]) => (state.state === 'up' ? [id] : []));
+    return [...this.#links].flatMap(
+      ([
+        id,
+        {
+          state: { state },
+        },
+      ]) => (state === 'up' || state === 'storeless' ? [id] : []),
+    );
   }
 
   /**

@@ -3,6 +3,7 @@ import type { Cancel, Runtime } from '../../runtime/runtime.ts';
 import type { ByteStream } from '../net/byte-stream.ts';
 import { PeerProtocolError } from './peer-frame.ts';
 import type { PeerFrame } from './peer-frame.ts';
+import { encodePong } from './peer-pong.ts';
 import { decodeHello, helloProblem, peerVersions } from './peer-hello.ts';
 import type { PeerHello, PeerSelf } from './peer-hello.ts';
 import type { PeerCaller } from './peer-method.ts';
@@ -20,6 +21,8 @@ export type AnyHandler = (body: unknown, caller: PeerCaller, signal: AbortSignal
 export interface ServedConnectionOptions {
   readonly runtime: Runtime;
   readonly self: () => PeerSelf | undefined;
+  /** How long ago this broker has last read the store; `undefined`: never. */
+  readonly storeAgeMs: () => number | undefined;
   readonly handlers: ReadonlyMap<string, AnyHandler>;
   readonly onAnswered: (method: string, outcome: 'answered' | 'failed') => void;
   readonly onRefused: (remoteAddress: string, why: string) => void;
@@ -89,7 +92,7 @@ export class ServedConnection {
     }
     switch (frame.kind) {
       case 'ping':
-        this.#stream.send({ kind: 'pong', id: frame.id, body: undefined });
+        this.#stream.send({ kind: 'pong', id: frame.id, body: encodePong(this.#options.storeAgeMs()) });
         return;
       case 'request':
         this.#begin(frame, caller);
