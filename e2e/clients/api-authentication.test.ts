@@ -55,7 +55,7 @@ describe('stock clients prove to the api port who they are', async () => {
     const [out, err, [code]] = await Promise.all([
       text(child.stdout),
       text(child.stderr),
-      once(child, 'close'),
+      once(child, 'close') as Promise<[number | null]>,
     ]);
     assert.equal(code, 0, err);
     return out;
