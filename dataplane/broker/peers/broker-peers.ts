@@ -41,7 +41,7 @@ export interface InternalNetwork {
 const loadsMs = 2_000;
 /** A registry that is being taken over is waited for. */
 const schemaMs = 15_000;
-const measureEveryMs = 5_000;
+const measureEveryMs = 1_000;
 /** Beyond what a long poll itself may wait. */
 const answerMs = 2_000;
 
