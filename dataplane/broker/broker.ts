@@ -134,6 +134,7 @@ export class Broker {
         brokerId: identity.id,
         workers: () => this.tables.service.workers,
         registry: () => this.registry,
+        registryHandler: () => this.tables.registryHandler,
         metrics: this.#metrics,
         logger,
       });
@@ -141,6 +142,8 @@ export class Broker {
     this.tables = new BrokerTables({
       log: this.log,
       registry: this.registry,
+      directory,
+      askRegistry: this.peers?.askRegistry,
       schemas: new ClusterSchemaLookup({
         registry: this.registry,
         directory,

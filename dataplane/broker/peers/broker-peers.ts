@@ -3,15 +3,19 @@ import type { Link } from '../../cluster/decide-suspicion.ts';
 import { SuspicionWatch } from '../../cluster/suspicion-watch.ts';
 import type { BrokerLog } from '../../log/broker-log.ts';
 import { GroupLoads } from '../../log/group-loads.ts';
+import type { HttpHandler } from '../../runtime/http-exchange.ts';
 import { inBackground } from '../../runtime/in-background.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { RunningState } from '../../runtime/running-state.ts';
 import type { Cancel, Runtime } from '../../runtime/runtime.ts';
+import { registryErrorResponse } from '../../schema/registry/http/registry-handler.ts';
+import { RegistryError } from '../../schema/registry/registry-error.ts';
 import type { Registry } from '../../schema/registry/registry.ts';
 import type { TableWorkers } from '../../table/table-workers.ts';
 import type { BrokerMetrics } from '../broker-metrics.ts';
 import type { Acceptor } from '../net/acceptor.ts';
 import type { Dialer } from '../net/dialer.ts';
+import type { RemoteRegistry } from '../registry/cluster-registry-handler.ts';
 import type { RemoteSchemas } from '../registry/cluster-schema-lookup.ts';
 import { durableMethod, loadsMethod, nudgeMethod, releasedMethod } from './cluster-methods.ts';
 import { durableSlot } from './durable-slots.ts';
@@ -26,6 +30,7 @@ import { PeerTableWorkers } from './peer-table-workers.ts';
 import { Peers } from './peers.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { ReleaseNotices } from './release-notices.ts';
+import { answerOf, passedAnswer, passedRequest, registryMethod, requestOf } from './registry-method.ts';
 import { latestSchemaMethod, schemaByIdMethod } from './schema-methods.ts';
 import { collectMethod, committedMethod } from './table-methods.ts';
 
@@ -41,6 +46,8 @@ export interface InternalNetwork {
 const loadsMs = 2_000;
 /** A registry that is being taken over is waited for. */
 const schemaMs = 15_000;
+/** It waits for a registry that is being read, and for what it writes. */
+const registryMs = 30_000;
 const measureEveryMs = 1_000;
 /** Beyond what a long poll itself may wait. */
 const answerMs = 2_000;
@@ -70,10 +77,11 @@ export class BrokerPeers {
     /** Those of this broker. */
     readonly workers: () => TableWorkers;
     readonly registry: () => Registry;
+    readonly registryHandler: () => HttpHandler;
     readonly metrics: BrokerMetrics;
     readonly logger: Logger;
   }) {
-    const { internal, log, runtime, brokerId, workers, registry, metrics, logger } = parts;
+    const { internal, log, runtime, brokerId, workers, registry, registryHandler, metrics, logger } = parts;
     this.#log = log;
     this.#runtime = runtime;
     this.#brokerId = brokerId;
@@ -132,6 +140,7 @@ export class BrokerPeers {
     });
     this.#serve(workers);
     this.#serveSchemas(registry);
+    this.#serveRegistry(registryHandler);
   }
 
   /** Answers others from now on; asks them as soon as this broker has a session. */
@@ -183,6 +192,14 @@ export class BrokerPeers {
         this.#peers.request(broker, latestSchemaMethod, subject, options(signal)),
     };
   }
+
+  /** The api of the registries of other brokers. */
+  readonly askRegistry: RemoteRegistry = async (broker, request) => {
+    const options = { timeoutMs: registryMs, signal: request.signal };
+    return await answerOf(
+      await this.#peers.request(broker, registryMethod, await passedRequest(request), options),
+    );
+  };
 
   /** Bytes a second by group, of this broker and all others that can be asked now. */
   async loads(): Promise<ReadonlyMap<string, number>> {
@@ -253,6 +270,18 @@ export class BrokerPeers {
         return latest === undefined || schema === undefined ? undefined : { schema, version: latest.version };
       }, signal),
     );
+  }
+
+  #serveRegistry(handler: () => HttpHandler): void {
+    this.#server.serve(registryMethod, async (passed, _caller, signal) => {
+      const { accept } = passed;
+      try {
+        return await passedAnswer(await handler()(await requestOf(passed, signal)));
+      } catch (error) {
+        if (!(error instanceof RegistryError)) throw error;
+        return await passedAnswer(registryErrorResponse(error, accept));
+      }
+    });
   }
 
   async #measure(): Promise<void> {

@@ -2,6 +2,7 @@ import { EmbeddedCatalog } from '../../iceberg/catalogs/embedded/embedded-catalo
 import { createRestCatalogHandler, refuseCatalogClient } from '../../iceberg/rest/rest-catalog-handler.ts';
 import { tokenEndpoint, tokenEndpointPath } from '../../iceberg/rest/token-endpoint.ts';
 import type { BrokerLog } from '../../log/broker-log.ts';
+import type { HttpHandler } from '../../runtime/http-exchange.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { refuseRegistryClient, registryHandler } from '../../schema/registry/http/registry-handler.ts';
 import type { Registry } from '../../schema/registry/registry.ts';
@@ -13,6 +14,9 @@ import { rowFileWriters } from '../../table/row-file-writers.ts';
 import { TableService } from '../../table/table-service.ts';
 import type { TableWorkers } from '../../table/table-workers.ts';
 import type { ApiMounts } from '../http/api-mount.ts';
+import { clusterRegistryHandler } from '../registry/cluster-registry-handler.ts';
+import type { RemoteRegistry } from '../registry/cluster-registry-handler.ts';
+import type { RegistryDirectory } from '../registry/registry-directory.ts';
 import { tableSubjectCheck } from '../registry/table-subjects.ts';
 import { TableGate } from './table-gate.ts';
 import { tableSettingsOf } from './table-settings-of.ts';
@@ -20,16 +24,20 @@ import { tableSettingsOf } from './table-settings-of.ts';
 /** What makes topics tables in one broker: the embedded catalog, the workers and coordinators, and what is refused early. */
 export class BrokerTables {
   readonly service: TableService;
-  readonly #log: BrokerLog;
   readonly #store: ObjectStore;
   readonly #catalog: EmbeddedCatalog;
-  readonly #registry: Registry;
+  /** The registry of this broker alone. */
+  readonly registryHandler: HttpHandler;
+  readonly #registryOfCluster: HttpHandler;
   readonly #gate: TableGate;
   readonly #signal: AbortSignal;
 
   constructor(parts: {
     readonly log: BrokerLog;
     readonly registry: Registry;
+    readonly directory: RegistryDirectory;
+    /** `undefined`: there are no other brokers. */
+    readonly askRegistry?: RemoteRegistry | undefined;
     /** Of the whole cluster. */
     readonly schemas: SchemaLookup;
     readonly store: ObjectStore;
@@ -43,14 +51,36 @@ export class BrokerTables {
     /** Aborts when the broker stops. */
     readonly signal: AbortSignal;
   }) {
-    const { log, registry, schemas, store, runtime, version, onProblem, peers, crashPoint, signal } = parts;
-    this.#log = log;
+    const {
+      log,
+      registry,
+      directory,
+      askRegistry,
+      schemas,
+      store,
+      runtime,
+      version,
+      onProblem,
+      peers,
+      crashPoint,
+      signal,
+    } = parts;
     this.#store = store;
-    this.#registry = registry;
     this.#signal = signal;
     const catalogStore = crashPoint === undefined ? store : new CrashPointStore(store, crashPoint);
     this.#catalog = new EmbeddedCatalog(catalogStore, runtime);
     this.#gate = new TableGate({ cluster: log.cluster, schemas, catalog: this.#catalog });
+    this.registryHandler = registryHandler({
+      registry,
+      checkRegistration: tableSubjectCheck(
+        () => log.cluster.current,
+        (topic, signal) => this.#gate.columnsOf(topic, signal),
+      ),
+    });
+    this.#registryOfCluster =
+      askRegistry === undefined
+        ? this.registryHandler
+        : clusterRegistryHandler({ here: this.registryHandler, directory, remote: askRegistry, runtime });
     this.service = new TableService({
       log,
       store,
@@ -76,13 +106,7 @@ export class BrokerTables {
   get apiMounts(): ApiMounts {
     return {
       '/registry': {
-        handle: registryHandler({
-          registry: this.#registry,
-          checkRegistration: tableSubjectCheck(
-            () => this.#log.cluster.current,
-            (topic, signal) => this.#gate.columnsOf(topic, signal),
-          ),
-        }),
+        handle: this.#registryOfCluster,
         refuse: refuseRegistryClient,
       },
       '/catalog': {

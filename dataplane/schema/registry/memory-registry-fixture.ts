@@ -67,8 +67,12 @@ export interface Answer {
 export class RegistryClient {
   readonly #handle: HttpHandler;
 
-  constructor(registry: Registry, checkRegistration: CheckRegistration = () => Promise.resolve(undefined)) {
-    this.#handle = registryHandler({ registry, checkRegistration });
+  constructor(
+    registry: Registry | HttpHandler,
+    checkRegistration: CheckRegistration = () => Promise.resolve(undefined),
+  ) {
+    this.#handle =
+      typeof registry === 'function' ? registry : registryHandler({ registry, checkRegistration });
   }
 
   async ask(

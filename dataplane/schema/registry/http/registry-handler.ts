@@ -18,17 +18,22 @@ const routes: readonly Route[] = [
 /** Confluent's Schema Registry API over a {@link RouteContext}; docs/schema-registry.md says what of it. */
 export function registryHandler(context: RouteContext): HttpHandler {
   return async (request) => {
-    const contentType = contentTypeFor(request.headers['accept']);
+    const { accept } = request.headers;
+    const contentType = contentTypeFor(accept);
     try {
       return respond(await answer(context, request), contentType);
     } catch (error) {
-      if (error instanceof RegistryError)
-        return refused(error.status, error.errorCode, error.message, contentType);
+      if (error instanceof RegistryError) return registryErrorResponse(error, accept);
       if (error instanceof HttpRefusal)
         return refused(error.status, error.status, error.message, contentType);
       throw error;
     }
   };
+}
+
+/** @param accept the header of the request */
+export function registryErrorResponse(error: RegistryError, accept: string | undefined): HttpResponse {
+  return refused(error.status, error.errorCode, error.message, contentTypeFor(accept));
 }
 
 /** An answer to who is not let in, in the form of the others. 40101 is what Confluent's registry has for it. */
