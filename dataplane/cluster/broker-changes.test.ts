@@ -68,6 +68,18 @@ test('a registration is repeated without harm, and never revives a session', () 
   assertRefused(registerBroker(dead, registrationOf(1, 'a', sid(1))), 'SID_REUSED', /\(dead\)/);
 });
 
+test('a broker that is cordoned is so in every later session', () => {
+  let state = clusterOf('a', 'a');
+  const brokers = new Map(state.brokers);
+  brokers.set(1, { ...(brokers.get(1) ?? assert.fail()), cordoned: true });
+  state = registered({ ...state, brokers }, 1, 'b', hexId('5', 8));
+  assert.equal(state.brokers.get(1)?.cordoned, true);
+  state = made(setBrokerState(state, { id: 1, sid: hexId('5', 8), to: 'dead' }));
+  state = made(mintSid(state, { id: 1, deadSid: hexId('5', 8), newSid: hexId('5', 9) }));
+  assert.equal(state.brokers.get(1)?.cordoned, true);
+  assert.equal(state.brokers.get(2)?.cordoned, undefined);
+});
+
 test('what cannot be written down is not registered', () => {
   const good = registrationOf(1, 'a', sid(1));
   assertRefused(registerBroker(noCluster, { ...good, zone: '' }), 'INVALID_BROKER', /"" is no zone/);

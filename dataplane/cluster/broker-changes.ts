@@ -47,8 +47,14 @@ export function registerBroker(
   if (unsupported !== undefined) return unsupported;
 
   const zones = state.zones.includes(rest.zone) ? state.zones : [...state.zones, rest.zone];
-  const extra = state.brokers.get(id)?.extra;
-  const entry: BrokerEntry = { ...rest, sid, state: 'alive', ...(extra === undefined ? {} : { extra }) };
+  const { extra, cordoned } = state.brokers.get(id) ?? {};
+  const entry: BrokerEntry = {
+    ...rest,
+    sid,
+    state: 'alive',
+    ...(cordoned === true ? { cordoned } : {}),
+    ...(extra === undefined ? {} : { extra }),
+  };
   const assignments = new Map(state.assignments);
   for (const [group, assignment] of state.assignments) {
     if (assignment.broker === id) {

@@ -27,8 +27,11 @@ function richState(): ClusterState {
   state = made(reassign(state, [{ topic: '__groups', partition: 0, to: owner === 1 ? 2 : 1 }]));
   const charge = { accused: { id: 2, sid: hexId('5', 2) }, by: { id: 1, sid: hexId('5', 1) } };
   state = made(accuse(state, { ...charge, nonce: hexId('c', 1), atMs: -5, refutations: 0 }));
+  const brokers = new Map(state.brokers);
+  brokers.set(1, { ...(brokers.get(1) ?? assert.fail()), cordoned: true });
   return {
     ...state,
+    brokers,
     placedBy: 'operator',
     configs: { 'log.retention.hours': '1', text: '"\u2028\ud800' },
     applied: new Map([[hexId('5', 1), 7]]),

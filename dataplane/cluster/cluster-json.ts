@@ -17,7 +17,7 @@ import { groupCountOf, groupId, maxPartitionsOfTopic } from './partition-groups.
  * stand with the topic, by index: 100,000 of them stay small.
  *
  *   { version, clusterId, formatVersion, zones: [name…],
- *     brokers: [{id, sid, address, listeners, zone, state, supportedFormat: [min, max]}…],
+ *     brokers: [{id, sid, address, listeners, zone, state, cordoned?: true, supportedFormat: [min, max]}…],
  *     topics: [{name, topicId, partitions, groups: [[firstPartition, count, groupSize]…], internal, configs, homeZone?,
  *               replicationFactor?, replicas?: {groupIndex: [broker…]},
  *               assignments: [[broker, generation] | [broker, generation, hasManifest: 1] |
@@ -43,6 +43,7 @@ export function encodeClusterJson(state: ClusterState): Record<string, unknown> 
       listeners: broker.listeners,
       zone: broker.zone,
       state: broker.state,
+      cordoned: broker.cordoned,
       supportedFormat: [broker.supportedFormat.min, broker.supportedFormat.max],
     })),
     topics: Array.from(state.topics, ([name, topic]) => ({
@@ -132,12 +133,14 @@ function decodeBroker(json: unknown): [number, BrokerEntry] {
       `${JSON.stringify([min, max, ...more])} is no range of versions`,
     );
   }
+  const isCordoned = fields.optionalFlag('cordoned') ?? false;
   const entry: BrokerEntry = {
     sid: fields.text('sid', hex32),
     address: fields.text('address', addressPattern),
     listeners: fields.texts('listeners'),
     zone: fields.text('zone', namePattern),
     state: fields.oneOf('state', ['alive', 'draining', 'dead']),
+    ...(isCordoned ? { cordoned: true } : {}),
     supportedFormat: { min, max },
     ...fields.rest(),
   };

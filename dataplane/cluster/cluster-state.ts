@@ -47,6 +47,11 @@ export interface BrokerEntry {
   /** One of `zones`. */
   readonly zone: string;
   readonly state: BrokerState;
+  /**
+   * Somebody wants it to own nothing (`firn.placement.cordoned`): it gets no groups while any other broker can have them,
+   * and those it has go elsewhere. Belongs to the id: every later session of it has it too.
+   */
+  readonly cordoned?: true | undefined;
   /** Format versions that its program reads and writes. */
   readonly supportedFormat: FormatRange;
   readonly extra?: Extra | undefined;

@@ -1,6 +1,7 @@
 import { ChangeRefused } from './change-refused.ts';
 import type { ClusterState, Configs } from './cluster-state.ts';
-import { chooseHomeZone } from './place.ts';
+import { takersOf } from './ownership.ts';
+import { groupsOf } from './partition-groups.ts';
 
 /** `HomeZone` (a zone may be named, else one is chosen), `Pinned` (the zone must be named) or `Spread` (default). */
 export const placementPolicyConfig = 'table.placement.policy';
@@ -44,6 +45,38 @@ export function homeZoneOf(
     `topic ${topic}: ${placementZoneConfig} is ${JSON.stringify(zone)}, but the cluster has had no broker in that zone; ` +
       `it has had some in: ${state.zones.join(', ') || 'none'}`,
   );
+}
+
+/**
+ * The zone that a topic whose home is left to us gets: of those with a broker that groups can go to the one with the
+ * fewest partitions per such broker, where a topic counts for its home zone even while it is abroad. `undefined` without
+ * one.
+ */
+export function chooseHomeZone(state: ClusterState): string | undefined {
+  const load = new Map<string, number>();
+  for (const topic of state.topics.values()) {
+    if (topic.homeZone !== undefined) add(load, topic.homeZone, topic.partitions);
+    else {
+      for (const group of groupsOf(topic)) {
+        const zone = state.brokers.get(state.assignments.get(group.id)?.broker ?? -1)?.zone;
+        if (zone !== undefined) add(load, zone, group.count);
+      }
+    }
+  }
+  const brokers = new Map<string, number>();
+  for (const id of takersOf(state)) add(brokers, state.brokers.get(id)?.zone ?? '', 1);
+  let best: { readonly zone: string; readonly load: number } | undefined;
+  for (const zone of state.zones) {
+    const count = brokers.get(zone);
+    if (count === undefined) continue;
+    const perBroker = (load.get(zone) ?? 0) / count;
+    if (best === undefined || perBroker < best.load) best = { zone, load: perBroker };
+  }
+  return best?.zone;
+}
+
+function add(sums: Map<string, number>, key: string, amount: number): void {
+  sums.set(key, (sums.get(key) ?? 0) + amount);
 }
 
 function isPolicy(policy: string): policy is (typeof placementPolicies)[number] {

@@ -59,6 +59,12 @@ export class Fields {
     return value;
   }
 
+  optionalFlag(name: string): boolean | undefined {
+    const value = this.value(name);
+    if (value === undefined || typeof value === 'boolean') return value;
+    throw new ShapeProblem(name, `${shown(value)} is neither true nor false`);
+  }
+
   /** Each element decoded; the path of what `decode` throws is completed. */
   list<T>(name: string, decode: (element: unknown) => T): T[] {
     return listOf(this.value(name), name, decode);

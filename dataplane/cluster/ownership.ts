@@ -6,6 +6,23 @@ export function liveBroker(state: ClusterState, id: number): BrokerEntry | undef
   return entry === undefined || entry.state === 'dead' ? undefined : entry;
 }
 
+/** Whether a broker may be given groups. */
+export function isReady({ state, cordoned }: Pick<BrokerEntry, 'state' | 'cordoned'>): boolean {
+  return state === 'alive' && cordoned !== true;
+}
+
+/**
+ * Ids of the brokers that groups can go to: those that are ready; cordoned ones only when nobody else is alive, since
+ * groups that nobody owns cannot be written.
+ *
+ * @param leave ids of brokers that are not asked in any case
+ */
+export function takersOf(state: ClusterState, leave: ReadonlySet<number> = new Set()): Set<number> {
+  const alive = [...state.brokers].filter(([id, broker]) => broker.state === 'alive' && !leave.has(id));
+  const ready = alive.filter(([, broker]) => isReady(broker));
+  return new Set((ready.length > 0 ? ready : alive).map(([id]) => id));
+}
+
 export function brokerOfSid(
   state: ClusterState,
   sid: string,

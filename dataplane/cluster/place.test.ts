@@ -6,9 +6,10 @@ import { setBrokerState } from './broker-changes.ts';
 import { ChangeRefused } from './change-refused.ts';
 import { clusterOf, hexId, homeZone, made, noCluster, registered, withTopic } from './cluster-fixture.ts';
 import type { BrokerState, ClusterState } from './cluster-state.ts';
+import { chooseHomeZone } from './home-zone.ts';
 import { liveBroker } from './ownership.ts';
 import { groupsOf } from './partition-groups.ts';
-import { chooseHomeZone, place } from './place.ts';
+import { place } from './place.ts';
 import { createTopic } from './topic-changes.ts';
 
 function kill(state: ClusterState, id: number): ClusterState {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { placeHomeless } from './assign.ts';
 import { ChangeRefused } from './change-refused.ts';
 import type { ClusterState, Configs, DeletedTopic, TopicEntry } from './cluster-state.ts';
-import { homeZoneOf } from './home-zone.ts';
+import { homeZoneOf, placementPolicyConfig, placementZoneConfig } from './home-zone.ts';
 import { extendGroups, groupsOf, maxPartitionsOfTopic, parseGroupId } from './partition-groups.ts';
 import { ownerProblem, replicasOfGroup, replicasProblem, withReplicas } from './requested-replicas.ts';
 import type { RequestedReplicas } from './requested-replicas.ts';
@@ -169,8 +169,9 @@ export function forgetTopic(state: ClusterState, topicId: string): ClusterState 
 }
 
 /**
- * Sets and removes configs of a topic. `table.placement.*` may change its home zone; its groups then go there by
- * hand-over, which is for whoever moves groups.
+ * Sets and removes configs of a topic. A change of `table.placement.*` may change its home zone; its groups then go there
+ * by hand-over, which is for whoever moves groups. Other changes leave the home zone alone: it may be another one than the
+ * configs name, because that one is lost.
  */
 export function setTopicConfigs(
   state: ClusterState,
@@ -180,6 +181,10 @@ export function setTopicConfigs(
   if (topic === undefined) return unknownTopic(change.topic);
   const configs = changedConfigs(topic.configs, change);
   if (configs === undefined) return state;
+  const isPlacement = [placementPolicyConfig, placementZoneConfig].some(
+    (name) => configs[name] !== topic.configs[name],
+  );
+  if (!isPlacement) return withTopic(state, change.topic, { ...topic, configs });
   const homeZone = homeZoneOf(state, change.topic, configs, topic.homeZone);
   if (homeZone instanceof ChangeRefused) return homeZone;
   const { homeZone: _before, ...kept } = topic;
