@@ -6,6 +6,7 @@ import type { SimulatedStore } from '../../store/simulated/simulated-store.ts';
 import { LogError } from '../../log/errors.ts';
 import type { LogOptions } from '../../log/options.ts';
 import { Broker } from '../broker.ts';
+import type { SimulatedLinks } from './simulated-links.ts';
 import type { SimulatedNetwork } from './simulated-network.ts';
 
 export interface NodeEvents {
@@ -25,13 +26,14 @@ export class BrokerNode {
       readonly time: VirtualTime;
       readonly store: SimulatedStore;
       readonly network: SimulatedNetwork;
+      readonly links: SimulatedLinks;
       readonly options: Partial<LogOptions>;
       readonly attemptTimeoutMs: number;
     },
     id: number,
     events: NodeEvents,
   ) {
-    const { time, store, network } = world;
+    const { time, store, network, links } = world;
     this.id = id;
     this.address = `broker-${id}:9092`;
     this.process = time.process(`broker-${id}`, {
@@ -39,6 +41,7 @@ export class BrokerNode {
       clockRate: time.random.between(0.98, 1.02),
     });
     const { runtime } = this.process;
+    const internal = links.listen(id, this.process, `broker-${id}:9093`);
     this.broker = new Broker({
       store: store.connect(this.process, { attemptTimeoutMs: world.attemptTimeoutMs }),
       runtime,
@@ -53,11 +56,12 @@ export class BrokerNode {
       identity: {
         id,
         zone: `zone-${id % 3}`,
-        address: this.address,
+        address: internal.advertised,
         podUid: `${this.process.name}-${this.process.incarnation}`,
         version: 'sim',
       },
       acceptors: [network.listen(this.process, 'PLAINTEXT', this.address)],
+      internal: { acceptor: internal, dialer: links.dialer(id, this.process) },
       options: {
         log: world.options,
         groups: { initialRebalanceDelayMs: 100, snapshotMinBytes: 3_000, loadRetryMs: 100 },

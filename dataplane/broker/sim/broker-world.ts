@@ -16,6 +16,7 @@ import { History } from './history.ts';
 import { NoAnswer, SimulatedClient } from './simulated-client.ts';
 import { SimulatedCommitter } from './simulated-committer.ts';
 import { SimulatedMember } from './simulated-member.ts';
+import { SimulatedLinks } from './simulated-links.ts';
 import { SimulatedNetwork } from './simulated-network.ts';
 import { SimulatedProducer } from './simulated-producer.ts';
 import { SimulatedReader } from './simulated-reader.ts';
@@ -31,6 +32,7 @@ export const countNames = [
   'moves',
   'replaced',
   'brokenConnections',
+  'cuts',
 ] as const;
 export type CountName = (typeof countNames)[number];
 
@@ -58,9 +60,12 @@ export class BrokerWorld implements BrokerSimulation {
   readonly history = new History();
   readonly partitions = 4;
   readonly network: SimulatedNetwork;
+  readonly links: SimulatedLinks;
   readonly store: SimulatedStore;
   readonly trace: string[] = [];
   readonly isCalm: boolean;
+  /** Nothing fails but connections between brokers, for as long as they like: nobody may be taken for dead. */
+  readonly isLinksOnly: boolean;
   isEnding = false;
   isOver = false;
   readonly #nodes = new Map<number, BrokerNode>();
@@ -74,6 +79,7 @@ export class BrokerWorld implements BrokerSimulation {
     moves: 0,
     replaced: 0,
     brokenConnections: 0,
+    cuts: 0,
   };
 
   constructor(seed: number, isTracing = false) {
@@ -83,13 +89,15 @@ export class BrokerWorld implements BrokerSimulation {
     this.random = new VirtualRandom(seed, 'broker-world');
     // Every fifth seed has no faults: what is wrong there is wrong every day.
     this.isCalm = seed % 5 === 0;
+    this.isLinksOnly = seed % 5 === 1;
     this.network = new SimulatedNetwork(this.time.environment, new VirtualRandom(seed, 'network'));
     this.network.breakShare = this.isCalm ? 0 : 0.002;
+    this.links = new SimulatedLinks(this.time.environment, new VirtualRandom(seed, 'links'));
     this.store = new SimulatedStore({
       environment: this.time.environment,
       seed,
       latencies: localLatencies,
-      faults: this.isCalm ? noFaults : allFaults,
+      faults: this.isCalm || this.isLinksOnly ? noFaults : allFaults,
       onViolation: (violation) => {
         this.time.fail(violation);
       },
@@ -163,7 +171,7 @@ export class BrokerWorld implements BrokerSimulation {
     new SimulatedCommitter(this, 'alone', 0).start();
     new SimulatedCommitter(this, 'lonely', 1).start();
     if (!this.isCalm) this.#chaos();
-    await this.time.run({ untilMs: this.time.nowMs + 8_000 });
+    await this.time.run({ untilMs: this.time.nowMs + (this.isLinksOnly ? 30_000 : 8_000) });
     await this.#end(producers, readers, members);
   }
 
@@ -175,6 +183,7 @@ export class BrokerWorld implements BrokerSimulation {
   ): Promise<void> {
     this.isEnding = true;
     this.network.breakShare = 0;
+    this.links.mendAll();
     this.store.calm();
     for (let id = 0; id < brokers; id++) {
       const node = this.#nodes.get(id);
@@ -222,6 +231,7 @@ export class BrokerWorld implements BrokerSimulation {
         time: this.time,
         store: this.store,
         network: this.network,
+        links: this.links,
         attemptTimeoutMs: 400,
         options: {
           maxLingerMs: 10,
@@ -247,6 +257,8 @@ export class BrokerWorld implements BrokerSimulation {
         },
         logged: ({ id: from }, line) => {
           this.note(`broker-${from}: ${line.trimEnd()}`);
+          if (this.isLinksOnly && line.includes('"suspicion: mark-dead"') && line.includes('"applied"'))
+            this.time.fail(new BrokerViolation('no needless death', `broker-${from}: ${line.slice(0, 500)}`));
           // A handler that rejects is a bug, whatever the connection does about it.
           if (/"name":"(TypeError|RangeError|AssertionError|ProtocolError)"/.test(line))
             this.time.fail(new BrokerViolation('answers', `broker-${from}: ${line.slice(0, 500)}`));
@@ -264,6 +276,17 @@ export class BrokerWorld implements BrokerSimulation {
         again(meanMs, act);
       });
     };
+    again(700, () => {
+      this.#move();
+    });
+    again(800, () => {
+      this.#counts.brokenConnections += 1;
+      this.network.breakAll(this.#anyNode()?.process);
+    });
+    again(1_000, () => {
+      this.#cutLink();
+    });
+    if (this.isLinksOnly) return;
     again(1_500, () => {
       this.#kill();
     });
@@ -272,13 +295,6 @@ export class BrokerWorld implements BrokerSimulation {
       if (node === undefined) return;
       this.#counts.pauses += 1;
       node.process.pause(this.random.between(20, 2_000));
-    });
-    again(700, () => {
-      this.#move();
-    });
-    again(800, () => {
-      this.#counts.brokenConnections += 1;
-      this.network.breakAll(this.#anyNode()?.process);
     });
     again(1_200, () => {
       this.#replaceAbsent();
@@ -318,7 +334,10 @@ export class BrokerWorld implements BrokerSimulation {
       return;
     this.note(`broker-${victim.id} stands still and is declared dead`);
     this.#counts.replaced += 1;
-    victim.process.pause(this.random.between(300, 4_000));
+    const awayMs = this.random.between(300, 4_000);
+    victim.process.pause(awayMs);
+    // Nobody tells it when it goes on, at least for a while.
+    if (this.random.chance(0.7)) this.#cutOff(victim.id, awayMs + this.random.between(200, 3_000));
     judge.process.receive(() => {
       const verdict = {
         id: victim.id,
@@ -327,6 +346,36 @@ export class BrokerWorld implements BrokerSimulation {
         evidence: 'gone',
       } as const;
       judge.broker.log.cluster.change((state) => markDead(state, verdict)).catch(() => undefined);
+    });
+  }
+
+  /** In one direction or both, for a moment or for longer than anybody waits; flapping comes of it too. */
+  #cutLink(): void {
+    const from = this.random.below(brokers);
+    const to = (from + 1 + this.random.below(brokers - 1)) % brokers;
+    const isBoth = this.random.chance(0.5);
+    this.#counts.cuts += 1;
+    this.note(`cut ${from}>${to}${isBoth ? ' and back' : ''}`);
+    this.links.cut(from, to);
+    if (isBoth) this.links.cut(to, from);
+    const longestMs = this.isLinksOnly ? 40_000 : 4_000;
+    this.time.environment.after(this.random.between(50, longestMs), () => {
+      this.links.mend(from, to);
+      this.links.mend(to, from);
+    });
+  }
+
+  #cutOff(id: number, forMs: number): void {
+    const others = Array.from({ length: brokers }, (_, other) => other).filter((other) => other !== id);
+    for (const other of others) {
+      this.links.cut(id, other);
+      this.links.cut(other, id);
+    }
+    this.time.environment.after(forMs, () => {
+      for (const other of others) {
+        this.links.mend(id, other);
+        this.links.mend(other, id);
+      }
     });
   }
 

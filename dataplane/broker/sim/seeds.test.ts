@@ -12,6 +12,7 @@ const leastInAHundred = {
   moves: 100,
   replaced: 100,
   brokenConnections: 200,
+  cuts: 200,
 } as const;
 
 it(`keeps all promises to clients in ${seeds} seeds, or in as many as ${cpuSeconds} CPU-seconds allow`, async (t) => {

@@ -9,6 +9,8 @@ export type Invariant =
   | 'committed offsets'
   | 'one owner'
   | 'answers'
+  /** Whoever runs, reaches the store and accepts connections is not taken over, whatever the links between brokers do. */
+  | 'no needless death'
   | 'liveness';
 
 export class BrokerViolation extends Error {

@@ -68,6 +68,28 @@ export const brokerMutants = {
       },
     ],
   },
+  accusedStaysSilent: {
+    breaks: 'an accused broker does not refute, though it reaches the store',
+    caughtBy: ['no needless death'],
+    edits: [
+      {
+        file: 'cluster/decide-suspicion.ts',
+        find: "  if ((state.suspicions.get(self.id)?.accusations.length ?? 0) > 0) actions.push({ kind: 'refute' });\n",
+        replace: '',
+      },
+    ],
+  },
+  refutationForgotten: {
+    breaks: 'a refutation does not cancel the accusations it answers',
+    caughtBy: ['no needless death'],
+    edits: [
+      {
+        file: 'cluster/suspicion-changes.ts',
+        find: '    accusations: [],\n    refutations:',
+        replace: '    accusations: before.accusations,\n    refutations:',
+      },
+    ],
+  },
   commitsUnwaited: {
     breaks: 'offset commits are acknowledged before they are durable',
     caughtBy: ['committed offsets'],
