@@ -46,6 +46,11 @@ export class GroupManifest {
     return this.#known;
   }
 
+  /** What is known, if anything is. */
+  get current(): Manifest | undefined {
+    return this.#known?.manifest;
+  }
+
   /** For how long, at least, the known manifest may have been out of date. */
   get ageMs(): number {
     return this.#runtime.monotonicMs() - this.#validAtMs;

@@ -72,7 +72,7 @@ class World {
 
   #reader(number: number): GroupReader {
     const { store, group } = this.fixture;
-    const slots = number % 2 === 0 ? ('index' as const) : ('whole' as const);
+    const slots = (['index', 'whole', 'follow', 'whole'] as const)[number];
     // Half of the readers share what they fetched.
     const cold =
       number < 2 ? this.#cold : new ColdStore(store, { ...defaultLogOptions, readChunkBytes: 500 });

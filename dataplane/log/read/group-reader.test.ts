@@ -34,7 +34,7 @@ async function mixedLog(): Promise<LogFixture> {
 
 test('reads every offset of segments, pages and the slots of several sessions', async () => {
   const fixture = await mixedLog();
-  for (const slots of ['index', 'whole'] as const) {
+  for (const slots of ['index', 'whole', 'follow'] as const) {
     const reader = readerOf(fixture, { slots });
     for (const partition of [0, 1]) {
       for (let offset = 0; offset < fixture.end(partition); offset++) {
@@ -118,7 +118,7 @@ test('damaged slots are read again once, then named', async () => {
   const fixture = await mixedLog();
   const key = slotKey(c, 1);
   const offset = fixture.end(0) - 1;
-  for (const slots of ['index', 'whole'] as const) {
+  for (const slots of ['index', 'whole', 'follow'] as const) {
     for (const place of ['index', 'body'] as const) {
       for (const flips of [1, 2]) {
         let rest = flips;
@@ -202,7 +202,7 @@ test('polling the end costs one GET of the next slot, and the manifest only now 
 
 test('any number of concurrent readers cost one GET of each object', async () => {
   const fixture = await mixedLog();
-  for (const slots of ['index', 'whole'] as const) {
+  for (const slots of ['index', 'whole', 'follow'] as const) {
     const reader = readerOf(fixture, { slots });
     fixture.store.forget();
     await Promise.all(Array.from({ length: 200 }, () => readAll(fixture, reader, 0)));

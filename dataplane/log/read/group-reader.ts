@@ -1,20 +1,19 @@
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { ObjectStore } from '../../store/object-store.ts';
 import { LogError } from '../errors.ts';
-import type { PartitionManifest } from '../format/manifest.ts';
+import type { Manifest, PartitionManifest } from '../format/manifest.ts';
 import type { LogOptions } from '../options.ts';
 import { defaultLogOptions } from '../options.ts';
 import { partitionOf } from '../owned-group.ts';
 import { BatchCollector } from './batch-collector.ts';
 import { ColdStore } from './cold-store.ts';
-import type { SlotGet } from './cold-store.ts';
 import { GroupManifest } from './group-manifest.ts';
 import type { KnownManifest } from './group-manifest.ts';
 import { Gone } from './segment-directory.ts';
 import { batchAt, batchesEndingBy, batchStart } from './segment-index.ts';
 import { nextOffsetAfter, SegmentReader } from './segment-reader.ts';
 import { WalWalk } from './wal-walk.ts';
-import type { WalBlock, WalOutcome } from './wal-walk.ts';
+import type { SlotName, WalBlock, WalkedSlots, WalOutcome } from './wal-walk.ts';
 
 export interface GroupReaderEnvironment {
   readonly store: ObjectStore;
@@ -25,10 +24,11 @@ export interface GroupReaderEnvironment {
   readonly cold?: ColdStore | undefined;
   readonly options?: Partial<LogOptions> | undefined;
   /**
-   * 'whole': a slot's bytes are fetched in one GET with its index, for readers that want most of what is in it, as a zone
-   * reader does. Default 'index': only the blocks that are wanted, a second GET.
+   * 'whole': a slot's bytes are fetched in one GET with its index, for readers that want most of what is in it. Default
+   * 'index': only the blocks that are wanted, a second GET. 'follow': the index as long as nothing in the slots is wanted,
+   * whole slots from there on.
    */
-  readonly slots?: SlotGet | undefined;
+  readonly slots?: WalkedSlots | undefined;
   /**
    * A reader that finds nothing new looks whether its manifest is still the newest, but not more often than this. Until
    * then it may not see that the log goes on elsewhere. Default 1000.
@@ -48,7 +48,18 @@ export interface GroupReadResult {
   readonly endSeen: boolean;
   /** Offset after the last record seen; a later owner may have written more. */
   readonly endOffset: number;
+  /** Where the log went on when it was read to its end; `undefined`: it was not. */
+  readonly tail: LogTail | undefined;
   readonly logStartOffset: number;
+}
+
+/** The end of a log, as somebody sees it who does not own it. */
+export interface LogTail {
+  /**
+   * The slot of the open run that was not there yet. `undefined`: nobody writes, as far as the manifest tells; when the
+   * log goes on, a newer manifest says where.
+   */
+  readonly next: SlotName | undefined;
 }
 
 /** A stretch of whole batches of one partition, verified. */
@@ -90,6 +101,11 @@ export class GroupReader {
     this.#manifest = new GroupManifest(store, runtime, group);
     this.#wal = new WalWalk(this.cold, this.#manifest, slots);
     this.#revalidateMs = environment.revalidateMs ?? 1000;
+  }
+
+  /** As last read; it may be out of date. `undefined`: it has not been read. */
+  get manifest(): Manifest | undefined {
+    return this.#manifest.current;
   }
 
   get counters(): GroupManifest['counters'] {
@@ -138,6 +154,7 @@ export class GroupReader {
         nextOffset: collector.nextOffset,
         endSeen: outcome.kind === 'end' && this.#manifest.ageMs <= this.#revalidateMs,
         endOffset: outcome.kind === 'end' ? outcome.endOffset : Math.max(segmentEnd, collector.nextOffset),
+        tail: outcome.kind === 'end' ? { next: outcome.isFenced ? undefined : outcome.missing } : undefined,
         logStartOffset: logStart,
       };
     }

@@ -98,10 +98,14 @@ export class LogFixture {
     return this.manifest.owner.sid;
   }
 
-  /** Makes a session the owner: of a new group, of a released one, or by fencing the owner. Returns the fence's slot. */
-  async acquire(sid: string): Promise<number | undefined> {
+  /**
+   * Makes a session the owner: of a new group, of a released one, or by fencing the owner. Returns the fence's slot.
+   *
+   * @param standing the slot of a fence that stands already
+   */
+  async acquire(sid: string, standing?: number): Promise<number | undefined> {
     const before = this.manifest.owner?.sid;
-    const fence = before === undefined ? undefined : await this.fence(before);
+    const fence = standing ?? (before === undefined ? undefined : await this.fence(before));
     const epoch = this.manifest.epoch + 1;
     const needed = (run: Run): boolean =>
       this.unflushed.some((block) => block.sid === run.sid && block.slot >= run.from);
@@ -113,6 +117,7 @@ export class LogFixture {
       epoch,
       owner: { sid, broker: 1, zone: 'a' },
       writer: sid,
+      assignmentGeneration: this.manifest.assignmentGeneration + 1,
       state: 'owned',
       runs: [...closed, { sid, epoch, from, to: undefined, flushedTo: from }],
       partitions: this.manifest.partitions.map((entry) => {

@@ -44,6 +44,12 @@ export type WalOutcome =
   /** There may be more, but not in memory. */
   | { readonly kind: 'more' };
 
+/** How the slots on the way are read; see `GroupReaderEnvironment.slots`. */
+export type WalkedSlots = SlotGet | 'follow';
+
+/** 'follow': after so many slots in a row without anything that is wanted, the next ones are read by their indexes. */
+const maxMisses = 8;
+
 /** Slot indexes fetched at a time by a reader that finds one slot after the other. */
 const maxWidth = 16;
 /** Positions remembered for each partition. */
@@ -69,11 +75,13 @@ interface Position {
 export class WalWalk {
   readonly #cold: ColdStore;
   readonly #trims: Pick<GroupManifest, 'trim'>;
-  readonly #slotGet: SlotGet;
+  readonly #slotGet: WalkedSlots;
   readonly #widths = new Map<string, number>();
+  /** By partition: slots in a row that had nothing of it that was wanted. */
+  readonly #misses = new Map<number, number>();
   readonly #positions = new Map<number, Position[]>();
 
-  constructor(cold: ColdStore, trims: Pick<GroupManifest, 'trim'>, slotGet: SlotGet) {
+  constructor(cold: ColdStore, trims: Pick<GroupManifest, 'trim'>, slotGet: WalkedSlots) {
     this.#cold = cold;
     this.#trims = trims;
     this.#slotGet = slotGet;
@@ -101,7 +109,8 @@ export class WalWalk {
       let before: DataSlot | undefined;
       for (; run.to === undefined || slot < run.to; slot++) {
         const content =
-          this.#cold.keptSlot(run.sid, slot) ?? (mayWait() ? await this.#slot(run, slot, signal) : undefined);
+          this.#cold.keptSlot(run.sid, slot) ??
+          (mayWait() ? await this.#slot(run, slot, this.#howFor(partition), signal) : undefined);
         if (content === undefined) return { kind: 'more' };
         if (content.kind !== 'data') {
           if (run.to !== undefined) return missingSlot(run, slot, content.kind);
@@ -116,6 +125,7 @@ export class WalWalk {
           };
         }
         before = content;
+        this.#misses.set(partition, Math.min(maxMisses, (this.#misses.get(partition) ?? maxMisses) + 1));
         for (const entry of content.index) {
           // Of somebody else; or in segments already; or read before.
           if (
@@ -128,6 +138,7 @@ export class WalWalk {
           if (doubt !== undefined) return doubt;
           expected = entry.lastOffset + 1;
           if (entry.lastOffset < offset) continue;
+          this.#misses.set(partition, 0);
           this.#remember(partition, { sid: run.sid, epoch: run.epoch, slot, offset: entry.baseOffset });
           const records = await this.#blockBytes(run, slot, entry, signal);
           if (records === 'gone') return missingSlot(run, slot, 'absent');
@@ -167,12 +178,17 @@ export class WalWalk {
     this.#positions.set(partition, [...kept.slice(1 - maxPositions), position]);
   }
 
+  #howFor(partition: number): SlotGet {
+    if (this.#slotGet !== 'follow') return this.#slotGet;
+    return (this.#misses.get(partition) ?? maxMisses) < maxMisses ? 'whole' : 'index';
+  }
+
   /** Reads a slot index; the more slots were there, the more of those after it at the same time. */
-  async #slot(run: Run, slot: number, signal: AbortSignal | undefined): Promise<SlotContent> {
+  async #slot(run: Run, slot: number, how: SlotGet, signal: AbortSignal | undefined): Promise<SlotContent> {
     const width = this.#widths.get(run.sid) ?? 1;
     const end = Math.min(slot + width, run.to ?? Infinity);
-    const reading = this.#cold.slot(run.sid, slot, this.#slotGet, signal);
-    for (let next = slot + 1; next < end; next++) this.#cold.slotAhead(run.sid, next, this.#slotGet);
+    const reading = this.#cold.slot(run.sid, slot, how, signal);
+    for (let next = slot + 1; next < end; next++) this.#cold.slotAhead(run.sid, next, how);
     const content = await reading;
     this.#widths.set(run.sid, content.kind === 'data' ? Math.min(maxWidth, width * 2) : 1);
     return content;
