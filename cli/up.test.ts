@@ -178,6 +178,56 @@ describe('firn up', () => {
     assert.equal(await anybody.interrupt(), 0);
   });
 
+  test('brokers that share a secret: listen elsewhere than on loopback, and know each other', async () => {
+    const url = newUrl();
+    const secretFile = path.join(folder, 'secret');
+    await writeFile(secretFile, 'x'.repeat(32));
+    const internal = ['--internal-host', '0.0.0.0', '--internal-advertised-host', '127.0.0.1'];
+    const start = (zone: string): Up =>
+      up(url, '--zone', zone, ...internal, '--internal-secret-file', secretFile);
+    const brokers = [start('a'), start('b')];
+    for (const one of brokers) await one.says(/is ready/);
+    for (const one of brokers) {
+      const isUp = async (): Promise<boolean> =>
+        /^firn_peer_connections\{broker="\d+",state="up"\} 1$/m.test((await one.get('/metrics')).text);
+      for (let waits = 0; !(await isUp()); waits++) {
+        assert.ok(waits < 600, 'they do not find each other');
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    }
+  });
+
+  test('an internal listener that anybody could reach is refused, and security that cannot be used', async () => {
+    const short = path.join(folder, 'short');
+    await writeFile(short, 'too short');
+    for (const [args, message, code] of [
+      [['--internal-host', '0.0.0.0'], /0\.0\.0\.0 is not loopback, and without a secret or certificates/, 1],
+      [['--internal-secret-file', short], /secret 1 in .* has 9 bytes, and at least 32 are needed/, 1],
+      [['--internal-secret-file', `${short}er`], /secret of the internal listener cannot be read/, 1],
+      [
+        ['--internal-cert', short],
+        /--internal-cert, --internal-key and --internal-ca are needed together/,
+        2,
+      ],
+      [
+        ['--internal-cert', 'a', '--internal-key', 'b', '--internal-ca', 'c', '--internal-secret-file', 'd'],
+        /give --internal-secret-file or certificates .*, not both/,
+        2,
+      ],
+      [
+        ['--internal-cert', 'a', '--internal-key', 'b', '--internal-ca', 'c'],
+        /certificate of the internal listener cannot be used \(\/a, \/b, \/c\)/,
+        1,
+      ],
+    ] as const) {
+      const url = newUrl();
+      const one = up(url, ...args);
+      assert.equal(await one.code, code);
+      assert.match(one.err, message);
+      await assert.rejects(readdir(directoryOfUrl(url)), { code: 'ENOENT' });
+    }
+  });
+
   test("a folder with somebody else's files is refused, and nothing is written there", async () => {
     const theirs = path.join(folder, 'theirs');
     await mkdir(theirs);

@@ -4,6 +4,7 @@ import { ConfigError, parseConfigValue } from '../dataplane/runtime/config-entry
 import { logLevels } from '../dataplane/runtime/logger.ts';
 import { UsageError } from './command.ts';
 import type { Command } from './command.ts';
+import { internalSecurity } from './up/internal-security.ts';
 import { settingsOfManifest } from './up/manifest-settings.ts';
 import { placesOf, settingsAt } from './up/broker-place.ts';
 import type { BrokerPlace } from './up/broker-place.ts';
@@ -19,6 +20,7 @@ const defaults = {
   'admin-port': '9644',
   'api-host': '127.0.0.1',
   'api-port': '8081',
+  'internal-host': '127.0.0.1',
   'internal-port': '0',
   zone: 'local',
   'log-level': 'warn',
@@ -47,7 +49,17 @@ acknowledged. With --zones it starts several, each in a process of its own that 
   --api-auth-file FILE who may use the api port: what "firn api-auth" writes (docs/api-port.md). Without it anybody may
                        who reaches the port
   --api-anonymous      let anybody use the api port although --api-host is not loopback
-  --internal-port PORT listen for other brokers of the same store on this port, on 127.0.0.1 only (default: any free one)
+  --internal-host ADDRESS
+                       listen for other brokers of the same store on this address; any but loopback needs a secret or
+                       certificates (default: ${defaults['internal-host']})
+  --internal-advertised-host HOST
+                       where other brokers reach this one (default: --internal-host)
+  --internal-port PORT port of that listener (default: any free one)
+  --internal-secret-file FILE
+                       brokers prove to each other that they know the secret in FILE, at least 32 bytes, such as
+                       "openssl rand -base64 32" makes (docs/internal-rpc.md)
+  --internal-cert FILE, --internal-key FILE, --internal-ca FILE
+                       or that they have certificates of the authority in --internal-ca, in PEM
   --zone NAME          the zone of this broker (default: ${defaults.zone})
   --zones ZONES        a broker in each of so many zones (--zones 3), or of these (--zones a,b,c); each has ports of its own,
                        those of the first and the next ones up
@@ -117,7 +129,17 @@ function parse(args: readonly string[]): Asked {
       authFile: values['api-auth-file'],
       allowAnonymous: values['api-anonymous'],
     },
-    internal: { host: '127.0.0.1', port: portOf('--internal-port', values['internal-port']) },
+    internal: {
+      host: values['internal-host'],
+      port: portOf('--internal-port', values['internal-port']),
+      advertisedHost: values['internal-advertised-host'],
+      security: internalSecurity({
+        secretFile: values['internal-secret-file'],
+        certFile: values['internal-cert'],
+        keyFile: values['internal-key'],
+        caFile: values['internal-ca'],
+      }),
+    },
     logLevel,
     drainTimeoutMs: durationOf('--drain-timeout', values['drain-timeout']),
     what:
@@ -146,7 +168,13 @@ function parseOptions(args: readonly string[]) {
         'api-port': { type: 'string', default: defaults['api-port'] },
         'api-auth-file': { type: 'string' },
         'api-anonymous': { type: 'boolean', default: false },
+        'internal-host': { type: 'string', default: defaults['internal-host'] },
+        'internal-advertised-host': { type: 'string' },
         'internal-port': { type: 'string', default: defaults['internal-port'] },
+        'internal-secret-file': { type: 'string' },
+        'internal-cert': { type: 'string' },
+        'internal-key': { type: 'string' },
+        'internal-ca': { type: 'string' },
         zone: { type: 'string' },
         zones: { type: 'string' },
         'drain-timeout': { type: 'string', default: defaults['drain-timeout'] },

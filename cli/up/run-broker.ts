@@ -7,7 +7,8 @@ import type { ApiAccess } from '../../dataplane/broker/http/api-server.ts';
 import type { Acceptor } from '../../dataplane/broker/net/acceptor.ts';
 import { ListenError } from '../../dataplane/broker/net/listen-error.ts';
 import { listenTcp } from '../../dataplane/broker/net/tcp-acceptor.ts';
-import { tcpDialer } from '../../dataplane/broker/net/tcp-dialer.ts';
+import { openInternalNetwork } from '../../dataplane/broker/peers/internal-network.ts';
+import type { InternalNetwork } from '../../dataplane/broker/peers/internal-network.ts';
 import { settleCollector } from '../../dataplane/runtime/collector-settings.ts';
 import { createLogger } from '../../dataplane/runtime/logger.ts';
 import { Metrics } from '../../dataplane/runtime/metrics.ts';
@@ -23,6 +24,7 @@ import { oneBrokerText } from './broker-ready.ts';
 import type { BrokerReady } from './broker-ready.ts';
 import { foreignFolderProblem } from './data-folder.ts';
 import { drainBroker } from './drain-broker.ts';
+import { listenerAt } from './internal-security.ts';
 import { presentOwner } from './present-owner.ts';
 import { StartProblems } from './start-problems.ts';
 import type { UpSettings } from './up-settings.ts';
@@ -41,13 +43,19 @@ export async function runBroker(
 ): Promise<ExitCode> {
   settleCollector();
   const acceptors: Acceptor[] = [];
-  let internal: Acceptor | undefined;
+  let internal: InternalNetwork | undefined;
   let store: ObjectStore | undefined;
   try {
     // What needs no store is checked before anything is written.
     const access = await apiAccess(settings.api, io.cwd);
     for (const listener of settings.listeners) acceptors.push(await listenTcp(listener));
-    internal = await listenTcp({ name: 'internal', ...settings.internal });
+    internal = await openInternalNetwork(
+      listenerAt(settings.internal, io.cwd),
+      realRuntime,
+      (what, error) => {
+        io.err(`firn up: ${what}: ${error instanceof Error ? error.message : String(error)}\n`);
+      },
+    );
     const foreign = await foreignFolderProblem(settings.url);
     if (foreign !== undefined) {
       io.err(`firn up: ${foreign}\n`);
@@ -63,14 +71,14 @@ export async function runBroker(
     return 1;
   } finally {
     for (const acceptor of acceptors) await acceptor.close();
-    await internal?.close();
+    await internal?.acceptor.close();
     await store?.close();
   }
 }
 
 interface Opened {
   readonly acceptors: readonly Acceptor[];
-  readonly internal: Acceptor;
+  readonly internal: InternalNetwork;
   readonly access: ApiAccess;
 }
 
@@ -102,9 +110,15 @@ async function serve(
     runtime: realRuntime,
     logger,
     metrics,
-    identity: { id, zone: settings.zone, address: internal.advertised, podUid: '', version: firnVersion() },
+    identity: {
+      id,
+      zone: settings.zone,
+      address: internal.acceptor.advertised,
+      podUid: '',
+      version: firnVersion(),
+    },
     acceptors,
-    internal: { acceptor: internal, dialer: tcpDialer },
+    internal,
     options: settings.options,
     crashPoint: settings.crashPoint,
     onReplaced: replaced.resolve,
@@ -127,7 +141,7 @@ async function serve(
         id,
         zone: settings.zone,
         listeners: acceptors.map(({ name, advertised }) => ({ name, advertised })),
-        internal: internal.advertised,
+        internal: internal.acceptor.advertised,
         store: settings.url,
         adminUrl: `http://${urlHost(settings.admin.host)}:${admin.port}`,
         apiUrls: Object.fromEntries(

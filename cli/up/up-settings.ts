@@ -1,4 +1,5 @@
 import type { BrokerOptions } from '../../dataplane/broker/broker-options.ts';
+import type { InternalListenerOptions } from '../../dataplane/broker/peers/internal-network.ts';
 import type { CrashPoints } from '../../dataplane/table/crash-points.ts';
 import type { LogLevel } from '../../dataplane/runtime/logger.ts';
 
@@ -17,8 +18,8 @@ export interface UpSettings {
     /** That anybody may although it is not loopback. */
     readonly allowAnonymous?: boolean | undefined;
   };
-  /** For other brokers; loopback. */
-  readonly internal: { readonly host: string; readonly port: number };
+  /** For other brokers. Files are relative to where the command was given. */
+  readonly internal: InternalListenerOptions;
   readonly zone: string;
   /** Which broker of its zone, from 0. */
   readonly ordinal: number;

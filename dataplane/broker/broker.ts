@@ -20,7 +20,7 @@ import type { ApiMounts } from './http/api-mount.ts';
 import type { Acceptor } from './net/acceptor.ts';
 import { Connections } from './net/connections.ts';
 import { BrokerPeers } from './peers/broker-peers.ts';
-import type { InternalNetwork } from './peers/broker-peers.ts';
+import type { InternalNetwork } from './peers/internal-network.ts';
 import { ClusterSchemaLookup } from './registry/cluster-schema-lookup.ts';
 import { LogRegistry } from './registry/log-registry.ts';
 import { RegistryDirectory, schemasTopic } from './registry/registry-directory.ts';

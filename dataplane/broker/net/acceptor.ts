@@ -8,8 +8,15 @@ export interface Acceptor {
   readonly zone?: string | undefined;
   /** `host:port` that clients are told. */
   readonly advertised: string;
-  /** Hands connections over from now on, also those that have waited. Called once. */
-  accept(onConnection: (stream: ByteStream) => void): void;
+  /**
+   * Hands connections over from now on, also those that have waited. Called once.
+   *
+   * @param onRefused told of connections whose other end could not prove who it is
+   */
+  accept(
+    onConnection: (stream: ByteStream) => void,
+    onRefused?: (remoteAddress: string, why: string) => void,
+  ): void;
   /** Takes no further connections. Those that were handed over stay. */
   close(): Promise<void>;
 }

@@ -18,21 +18,32 @@ export interface TcpListenerOptions {
   readonly zone?: string | undefined;
 }
 
+/** Makes a stream of what a listener has accepted; tells `refused` when it does not. */
+export type Upgrade = (
+  socket: Socket,
+  take: (stream: ByteStream) => void,
+  refused: (remoteAddress: string, why: string) => void,
+) => void;
+
 /** Connections wait here until the broker can serve them. */
 const maxWaiting = 1_000;
 
 /**
  * Listens; connections are accepted at once and wait until {@link Acceptor.accept}.
  *
+ * @param upgrade default: plain text
  * @throws ListenError
  */
-export async function listenTcp(options: TcpListenerOptions): Promise<Acceptor & { readonly port: number }> {
+export async function listenTcp(
+  options: TcpListenerOptions,
+  upgrade: Upgrade = plainText,
+): Promise<Acceptor & { readonly port: number }> {
   const waiting: Socket[] = [];
-  let onConnection: ((stream: ByteStream) => void) | undefined;
+  let onConnection: ((socket: Socket) => void) | undefined;
   const server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
     // Before anybody listens to it: a reset must not end the process.
     socket.on('error', () => undefined);
-    if (onConnection !== undefined) handOver(socket, onConnection);
+    if (onConnection !== undefined) onConnection(socket);
     else if (waiting.length < maxWaiting) waiting.push(socket);
     else socket.destroy();
   });
@@ -43,14 +54,16 @@ export async function listenTcp(options: TcpListenerOptions): Promise<Acceptor &
     zone: options.zone,
     port,
     advertised: `${host.includes(':') ? `[${host}]` : host}:${options.advertisedPort ?? port}`,
-    accept(take) {
-      onConnection = take;
-      for (const socket of waiting.splice(0)) handOver(socket, take);
+    accept(take, refused = () => undefined) {
+      onConnection = (socket) => {
+        if (!socket.destroyed) upgrade(socket, take, refused);
+      };
+      for (const socket of waiting.splice(0)) onConnection(socket);
     },
     close() {
       for (const socket of waiting.splice(0)) socket.destroy();
-      onConnection = (stream) => {
-        stream.destroy();
+      onConnection = (socket) => {
+        socket.destroy();
       };
       // Its callback comes when the last connection has ended; the port is given back at once.
       server.close();
@@ -59,12 +72,12 @@ export async function listenTcp(options: TcpListenerOptions): Promise<Acceptor &
   };
 }
 
-function handOver(socket: Socket, take: (stream: ByteStream) => void): void {
-  if (socket.destroyed) return;
+const plainText: Upgrade = (socket, take) => {
   take(new TcpStream(socket));
-}
+};
 
-function isWildcard(host: string): boolean {
+/** All addresses of the machine. */
+export function isWildcard(host: string): boolean {
   return host === '0.0.0.0' || host === '::' || host === '';
 }
 

@@ -1,4 +1,5 @@
 import { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { OnReadOpts, SocketConstructorOpts } from 'node:net';
 import type { ByteStream, ByteStreamEvents } from './byte-stream.ts';
 
@@ -14,7 +15,7 @@ const maxCopiedBytes = 16 * 1024;
  */
 const scratch = Buffer.allocUnsafeSlow(scratchBytes);
 
-/** A TCP connection. */
+/** A TCP connection, with or without TLS. */
 export class TcpStream implements ByteStream {
   readonly remoteAddress: string;
   #socket: Socket;
@@ -145,6 +146,8 @@ interface WithHandle {
  * memory: the socket is then used as it is.
  */
 function readingInto(accepted: Socket, onread: OnReadOpts): Socket | undefined {
+  // What it reads is not what has come.
+  if (accepted instanceof TLSSocket) return undefined;
   const handle = (accepted as unknown as WithHandle)._handle;
   if (process.platform === 'win32' || typeof handle?.useUserBuffer !== 'function') return undefined;
   (accepted as unknown as WithHandle)._handle = null;

@@ -13,18 +13,16 @@ import { RegistryError } from '../../schema/registry/registry-error.ts';
 import type { Registry } from '../../schema/registry/registry.ts';
 import type { TableWorkers } from '../../table/table-workers.ts';
 import type { BrokerMetrics } from '../broker-metrics.ts';
-import type { Acceptor } from '../net/acceptor.ts';
-import type { Dialer } from '../net/dialer.ts';
 import type { RemoteRegistry } from '../registry/cluster-registry-handler.ts';
 import type { RemoteSchemas } from '../registry/cluster-schema-lookup.ts';
 import { durableMethod, loadsMethod, nudgeMethod, releasedMethod } from './cluster-methods.ts';
 import { durableSlot } from './durable-slots.ts';
+import type { InternalNetwork } from './internal-network.ts';
 import { NudgedReads } from './nudged-reads.ts';
 import { Nudges } from './nudges.ts';
 import type { PeerRequestOptions } from './peer-connection.ts';
 import { PeerError } from './peer-error.ts';
 import type { PeerSelf } from './peer-hello.ts';
-import type { PeerLinkTimings } from './peer-link.ts';
 import { PeerServer } from './peer-server.ts';
 import { PeerTableWorkers } from './peer-table-workers.ts';
 import { Peers } from './peers.ts';
@@ -33,15 +31,6 @@ import { ReleaseNotices } from './release-notices.ts';
 import { answerOf, passedAnswer, passedRequest, registryMethod, requestOf } from './registry-method.ts';
 import { latestSchemaMethod, schemaByIdMethod } from './schema-methods.ts';
 import { collectMethod, committedMethod } from './table-methods.ts';
-
-/** How brokers reach each other. */
-export interface InternalNetwork {
-  /** Its advertised address is this broker's in `meta/cluster`. */
-  readonly acceptor: Acceptor;
-  readonly dialer: Dialer;
-  /** Tests only. */
-  readonly timings?: PeerLinkTimings | undefined;
-}
 
 const loadsMs = 2_000;
 /** A registry that is being taken over is waited for. */

@@ -43,10 +43,11 @@ export class PeerServer {
   }
 
   accept(acceptor: Acceptor): void {
+    const { onRefused } = this.#options;
     acceptor.accept((stream) => {
       if (this.#isClosed || this.#connections.size >= maxConnections) {
         stream.destroy();
-        this.#options.onRefused(stream.remoteAddress, `${this.#connections.size} connections are open`);
+        onRefused(stream.remoteAddress, `${this.#connections.size} connections are open`);
         return;
       }
       const [oldest] = this.#strangers;
@@ -65,7 +66,7 @@ export class PeerServer {
       this.#connections.add(connection);
       this.#strangers.add(connection);
       connection.start();
-    });
+    }, onRefused);
   }
 
   get connectionCount(): number {
