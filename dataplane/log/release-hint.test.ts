@@ -39,7 +39,7 @@ async function handingOver(seed: number) {
       return createTopic(state, { ...topic, assignments: new Map([[0, [1]]]) });
     }),
   );
-  // Also until it has told that it serves: that write would show it the next one.
+  // It tells meta/cluster that it serves, and would learn of the move by that write.
   await time.run({ until: () => serves(one) });
   await time.run({ untilMs: time.nowMs + 2_000 });
   const moves = [{ topic: 't', partition: 0, to: 2 }];

@@ -1,5 +1,4 @@
-import { hkdfSync } from 'node:crypto';
-import { constants } from 'node:crypto';
+import { constants, hkdfSync } from 'node:crypto';
 import type { ConnectionOptions, TlsOptions } from 'node:tls';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { TlsCredentialsError } from './tls-credentials.ts';

@@ -1,5 +1,6 @@
-import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { generateKeyPairSync, sign } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
+import { realRuntime } from '../../runtime/real-runtime.ts';
 
 /** For tests: certificates (RFC 5280), as little of them as OpenSSL needs, so that no private key lies in the repository. */
 
@@ -40,7 +41,7 @@ function toBeSigned(certificate: {
   readonly validFor: number;
 }): Buffer {
   const { subject, issuer, publicKey, isAuthority, validFor } = certificate;
-  const nowMs = Date.now();
+  const nowMs = realRuntime.wallMs();
   const basicConstraints = sequence(
     Buffer.from('0603551d13', 'hex'),
     der(0x01, Buffer.from([0xff])),
@@ -48,7 +49,7 @@ function toBeSigned(certificate: {
   );
   return sequence(
     der(0xa0, der(0x02, Buffer.from([2]))),
-    der(0x02, Buffer.concat([Buffer.from([1]), randomBytes(8)])),
+    der(0x02, Buffer.concat([Buffer.from([1]), realRuntime.random.bytes(8)])),
     ecdsaWithSha256,
     nameOf(issuer),
     sequence(time(Math.min(nowMs, nowMs + validFor) - 3_600_000), time(nowMs + validFor)),
