@@ -17,6 +17,7 @@ import { listPartitionReassignments } from '../protocol/api/list-partition-reass
 import { metadata } from '../protocol/api/metadata.ts';
 import { pushTelemetry } from '../protocol/api/push-telemetry.ts';
 import { updateFeatures } from '../protocol/api/update-features.ts';
+import type { ClusterState } from '../cluster/cluster-state.ts';
 import type { BrokerLog } from '../log/broker-log.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { ClusterChanges } from './admin/cluster-changes.ts';
@@ -52,13 +53,15 @@ export interface AdminEnvironment {
   readonly runtime: Runtime;
   readonly settings: BrokerSettings;
   readonly whyNoTable: WhyNoTable;
+  /** Resolves when other brokers know a change of the cluster state, as far as they can be told soon. */
+  readonly known: (state: ClusterState) => Promise<void>;
 }
 
 /** What is asked about topics, configs and the cluster, and changed in them. */
 export function serveAdminApis(dispatcher: RequestDispatcher, environment: AdminEnvironment): void {
-  const { brokerId, log, view, runtime, settings, whyNoTable } = environment;
+  const { brokerId, log, view, runtime, settings, whyNoTable, known } = environment;
   const { cluster } = log;
-  const changes = new ClusterChanges({ cluster, runtime });
+  const changes = new ClusterChanges({ cluster, runtime, known });
   const isServed = (topicId: string, partition: number): boolean =>
     log.served(topicId, partition) !== undefined;
   const creation = new TopicCreation({ cluster, changes, runtime, brokerId, isServed });

@@ -1,3 +1,4 @@
+import type { ClusterState } from '../cluster/cluster-state.ts';
 import type { BrokerLog } from '../log/broker-log.ts';
 import { ProducerIdBlocks } from '../log/producer-id-blocks.ts';
 import { consumerGroupDescribe } from '../protocol/api/consumer-group-describe.ts';
@@ -50,6 +51,8 @@ export interface ApiEnvironment {
   readonly settings: BrokerSettings;
   readonly metrics: BrokerMetrics;
   readonly whyNoTable: WhyNoTable;
+  /** Resolves when other brokers know a change of the cluster state, as far as they can be told soon. */
+  readonly known: (state: ClusterState) => Promise<void>;
   readonly onProblem: (what: string, error: unknown) => void;
   /** The broker stops. */
   readonly signal: AbortSignal;

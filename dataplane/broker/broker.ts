@@ -167,6 +167,9 @@ export class Broker {
       settings,
       metrics: this.#metrics,
       whyNoTable: this.tables.whyNoTable,
+      known: async (state) => {
+        await this.peers?.known(state);
+      },
       onProblem,
       signal: this.#stopped.signal,
     });

@@ -5,10 +5,10 @@ import { describe, it } from 'node:test';
 import { skipUnless } from '../tools/real-part.ts';
 import { javaTool } from './java-tools.ts';
 import type { JavaTool } from './java-tools.ts';
-import { suiteBroker } from './suite-broker.ts';
+import { suiteBrokers } from './suite-brokers.ts';
 
 describe("Kafka's own command-line tools", { skip: await skipUnless('kafka') }, () => {
-  const firn = suiteBroker();
+  const firn = suiteBrokers();
 
   /** The output of a tool that must succeed. */
   async function tool(name: JavaTool, args: readonly string[], input = ''): Promise<string> {

@@ -3,10 +3,10 @@ import { describe, it } from 'node:test';
 import { skipUnless } from '../tools/real-part.ts';
 import { javaTool } from './java-tools.ts';
 import type { JavaTool } from './java-tools.ts';
-import { suiteBroker } from './suite-broker.ts';
+import { suiteBrokers } from './suite-brokers.ts';
 
 describe("Kafka's own tools for groups and offsets", { skip: await skipUnless('kafka') }, () => {
-  const firn = suiteBroker();
+  const firn = suiteBrokers();
 
   async function tool(name: JavaTool, args: readonly string[], input = ''): Promise<string> {
     const { code, out, err } = await javaTool(name, firn.bootstrap, args, input);

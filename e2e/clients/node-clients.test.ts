@@ -9,13 +9,17 @@ import {
   stringSerializers,
 } from '@platformatic/kafka';
 import { CompressionTypes, Kafka, logLevel } from 'kafkajs';
-import { suiteBroker } from './suite-broker.ts';
+import { suiteBrokers } from './suite-brokers.ts';
 
 describe('clients of Node.js', () => {
-  const firn = suiteBroker();
+  const firn = suiteBrokers();
 
   it('kafkajs: topics, an idempotent producer, a group that grows and shrinks, offsets', async () => {
-    const kafka = new Kafka({ clientId: 'kafkajs', brokers: [firn.bootstrap], logLevel: logLevel.NOTHING });
+    const kafka = new Kafka({
+      clientId: 'kafkajs',
+      brokers: firn.bootstrap.split(','),
+      logLevel: logLevel.NOTHING,
+    });
     const admin = kafka.admin();
     await admin.connect();
     await admin.createTopics({ topics: [{ topic: 'js', numPartitions: 4, replicationFactor: 3 }] });
@@ -64,7 +68,7 @@ describe('clients of Node.js', () => {
   });
 
   it('@platformatic/kafka: topics, producer, consumer', async () => {
-    const options = { clientId: 'platformatic', bootstrapBrokers: [firn.bootstrap] };
+    const options = { clientId: 'platformatic', bootstrapBrokers: firn.bootstrap.split(',') };
     const admin = new Admin(options);
     await admin.createTopics({ topics: ['pk'], partitions: 3, replicas: 1 });
     const producer = new Producer({ ...options, serializers: stringSerializers });

@@ -4,12 +4,12 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { installRealPart, skipUnless } from '../tools/real-part.ts';
-import { suiteBroker } from './suite-broker.ts';
+import { suiteBrokers } from './suite-brokers.ts';
 
 const run = promisify(execFile);
 
 describe('clients in other languages', async () => {
-  const firn = suiteBroker();
+  const firn = suiteBrokers();
 
   /** Each part of a suite prints a line that begins with `ok`. */
   async function suite(command: string, args: readonly string[], parts: number): Promise<void> {

@@ -1,5 +1,6 @@
 /** What tests ask of a cluster by Kafka's Admin API. */
 import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KafkaClient } from '../../dataplane/client/kafka-client.ts';
 import { alterPartitionReassignments } from '../../dataplane/protocol/api/alter-partition-reassignments.ts';
@@ -38,7 +39,14 @@ export async function move(
 }
 
 /** Resolves when others lead all partitions that a broker led. */
-export async function takenOver(client: KafkaClient, topic: string, from: number): Promise<void> {
+export async function takenOver(
+  context: TestContext,
+  client: KafkaClient,
+  topic: string,
+  from: number,
+): Promise<void> {
+  const beganMs = performance.now();
   while ((await leadersOf(client, topic)).some((leader) => leader === undefined || leader === from))
     await sleep(50);
+  context.diagnostic(`broker ${from} is replaced after ${Math.round(performance.now() - beganMs)} ms`);
 }

@@ -59,19 +59,19 @@ describe('histories of librdkafka at three brokers', { skip: needed }, () => {
     unnoticed(context, { store: 's3', clientDefaults: false }, async (cluster, workload) => {
       const [one, two, three] = cluster.brokers as [ClusterBroker, ClusterBroker, ClusterBroker];
       await one.kill();
-      await takenOver(cluster.client(two), topic, one.id);
+      await takenOver(context, cluster.client(two), topic, one.id);
       await workload.progress(100);
       await one.restart();
 
       // It comes back without knowing that it has been taken for dead.
       two.pause();
-      await takenOver(cluster.client(three), topic, two.id);
+      await takenOver(context, cluster.client(three), topic, two.id);
       await workload.progress(100);
       two.resume();
       await workload.progress(100);
 
       three.cutFromStore('applied');
-      await takenOver(cluster.client(one), topic, three.id);
+      await takenOver(context, cluster.client(one), topic, three.id);
       await workload.progress(100);
       three.rejoinStore();
       await workload.progress(100);
@@ -81,7 +81,7 @@ describe('histories of librdkafka at three brokers', { skip: needed }, () => {
     unnoticed(context, { store: 'folder', clientDefaults: false }, async (cluster, workload) => {
       const [, two, three] = cluster.brokers as [ClusterBroker, ClusterBroker, ClusterBroker];
       await two.kill();
-      await takenOver(cluster.client(three), topic, two.id);
+      await takenOver(context, cluster.client(three), topic, two.id);
       await workload.progress(500);
     }));
 });

@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 bootstrap, topic, partitions = sys.argv[1], sys.argv[2], int(sys.argv[3])
 common = {"bootstrap.servers": bootstrap}
 if sys.argv[4] == "impatient":
-    common |= {"socket.timeout.ms": 10000, "reconnect.backoff.max.ms": 1000}
+    common |= {"socket.timeout.ms": 4000, "reconnect.backoff.max.ms": 1000}
 output = threading.Lock()
 stopping = threading.Event()
 finished = threading.Event()
@@ -50,7 +50,8 @@ def produce(name, idempotent):
             value = f"{name}-{number:08}".encode()
             producer.produce(topic, value, partition=number % partitions, on_delivery=delivered)
             number += 1
-        producer.poll(0.02)
+        producer.poll(0)
+        time.sleep(0.02)
     left = producer.flush(280)
     tell("produced", producer=name, count=number, left=left)
 

@@ -25,10 +25,17 @@ export interface ChangeTerms {
 export class ClusterChanges {
   readonly #cluster: ClusterClient;
   readonly #runtime: Runtime;
+  readonly #known: (state: ClusterState) => Promise<void>;
 
-  constructor(environment: { readonly cluster: ClusterClient; readonly runtime: Runtime }) {
+  constructor(environment: {
+    readonly cluster: ClusterClient;
+    readonly runtime: Runtime;
+    /** Resolves when other brokers know this state, as far as they can be told soon. Default: there are none. */
+    readonly known?: ((state: ClusterState) => Promise<void>) | undefined;
+  }) {
     this.#cluster = environment.cluster;
     this.#runtime = environment.runtime;
+    this.#known = environment.known ?? (() => Promise.resolve());
   }
 
   /**
@@ -72,6 +79,8 @@ export class ClusterChanges {
       ({ verdicts } = evaluated);
       return evaluated.state === state ? state : complete(evaluated.state);
     });
+    // A client that has been answered may ask any broker next.
+    if (outcome.kind === 'applied') await this.#known(outcome.state);
     if (outcome.kind !== 'refused') return verdicts;
     const refused = toldRefusal(outcome.refused);
     return items.map(() => refused);

@@ -14,6 +14,7 @@ import type { Registry } from '../../schema/registry/registry.ts';
 import type { TableWorkers } from '../../table/table-workers.ts';
 import type { BrokerMetrics } from '../broker-metrics.ts';
 import type { RemoteRegistry } from '../registry/cluster-registry-handler.ts';
+import { withDeadline } from '../with-deadline.ts';
 import type { RemoteSchemas } from '../registry/cluster-schema-lookup.ts';
 import { durableMethod, loadsMethod, nudgeMethod, releasedMethod } from './cluster-methods.ts';
 import { durableSlot } from './durable-slots.ts';
@@ -32,6 +33,8 @@ import { answerOf, passedAnswer, passedRequest, registryMethod, requestOf } from
 import { latestSchemaMethod, schemaByIdMethod } from './schema-methods.ts';
 import { collectMethod, committedMethod } from './table-methods.ts';
 
+/** How long an answer may wait until others know what it tells of. */
+const knownMs = 500;
 const loadsMs = 2_000;
 /** A registry that is being taken over is waited for. */
 const schemaMs = 15_000;
@@ -161,6 +164,11 @@ export class BrokerPeers {
     this.#nudges.changed(version);
   }
 
+  /** Resolves when the other brokers know this version of `meta/cluster`, or cannot be told for now. */
+  known({ version }: ClusterState): Promise<void> {
+    return withDeadline(this.#runtime, knownMs, this.#nudges.known(version), () => undefined);
+  }
+
   /** This broker has released a group: its next owner is told at once. */
   released(group: string, generation: number): void {
     const to = this.#log.cluster.current?.assignments.get(group)?.broker;
@@ -229,9 +237,9 @@ export class BrokerPeers {
 
   #serve(workers: () => TableWorkers): void {
     const server = this.#server;
-    server.serve(nudgeMethod, ({ version }) => {
-      this.#nudgedReads.announced(version);
-      return Promise.resolve(undefined);
+    server.serve(nudgeMethod, async ({ version }) => {
+      await this.#nudgedReads.announced(version);
+      return undefined;
     });
     server.serve(releasedMethod, ({ groups }) => {
       for (const { group } of groups) this.#log.released(group);

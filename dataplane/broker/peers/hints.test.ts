@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { clusterOf } from '../../cluster/cluster-fixture.ts';
 import type { ClusterState } from '../../cluster/cluster-state.ts';
+import { inBackground } from '../../runtime/in-background.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { silentLogger } from '../../runtime/logger.ts';
 import { VirtualTime } from '../../runtime/virtual-time.ts';
@@ -38,6 +39,33 @@ class ScriptedPeers {
       else reject(failure);
     }
     await turn();
+  }
+}
+
+class ScriptedCluster {
+  readonly #state: ClusterState = clusterOf('a');
+  readonly #time: VirtualTime;
+  /** In the store. */
+  version = 1;
+  known = 1;
+  reads = 0;
+  tookMs = 10;
+  fails = false;
+
+  constructor(time: VirtualTime) {
+    this.#time = time;
+  }
+
+  get current(): ClusterState {
+    return { ...this.#state, version: this.known };
+  }
+
+  async refresh(): Promise<ClusterState> {
+    this.reads += 1;
+    await new Promise<void>((resolve) => this.#time.environment.after(this.tookMs, resolve));
+    if (this.fails) throw new Error('no store');
+    this.known = this.version;
+    return this.current;
   }
 }
 
@@ -80,47 +108,60 @@ describe('nudges', () => {
   });
 });
 
+describe('who has changed meta/cluster', () => {
+  it('can wait until others know it: those who answer, and no longer those who do not', async () => {
+    const peers = new ScriptedPeers();
+    const nudges = new Nudges(peers);
+    nudges.changed(7);
+    let isKnown = false;
+    const known = nudges.known(7).then(() => {
+      isKnown = true;
+    });
+    await turn();
+    assert.equal(isKnown, false);
+    await peers.settle();
+    await known;
+    assert.equal(peers.asked.length, 2, 'nobody is told twice');
+    await nudges.known(6);
+    peers.reachable = [1];
+    const again = nudges.known(8);
+    await peers.settle(new PeerError('timeout', 'too late'));
+    await again;
+    peers.reachable = [];
+    await nudges.known(9);
+    assert.equal(peers.asked.length, 3);
+  });
+
+  it('is answered when the version has been read, or is not there', async () => {
+    const time = new VirtualTime({ seed: 1 });
+    const cluster = new ScriptedCluster(time);
+    const reads = new NudgedReads(cluster, time.environment);
+    cluster.version = 5;
+    await time.drive(async () => {
+      await Promise.all([reads.announced(4), reads.announced(5), reads.announced(1)]);
+      assert.equal(cluster.known, 5);
+      await reads.announced(6);
+      assert.equal(cluster.known, 5);
+      await reads.stop();
+      await reads.announced(7);
+    });
+  });
+});
+
 describe('the reads that nudges cause', () => {
-  class ScriptedCluster {
-    readonly #state: ClusterState = clusterOf('a');
-    readonly #time: VirtualTime;
-    /** In the store. */
-    version = 1;
-    known = 1;
-    reads = 0;
-    tookMs = 10;
-    fails = false;
-
-    constructor(time: VirtualTime) {
-      this.#time = time;
-    }
-
-    get current(): ClusterState {
-      return { ...this.#state, version: this.known };
-    }
-
-    async refresh(): Promise<ClusterState> {
-      this.reads += 1;
-      await new Promise<void>((resolve) => this.#time.environment.after(this.tookMs, resolve));
-      if (this.fails) throw new Error('no store');
-      this.known = this.version;
-      return this.current;
-    }
-  }
-
   it('are none for what is known, and one for many who say the same', async () => {
     const time = new VirtualTime({ seed: 1 });
     const cluster = new ScriptedCluster(time);
     const reads = new NudgedReads(cluster, time.environment);
-    reads.announced(1);
+    inBackground(reads.announced(1));
     assert.equal(cluster.reads, 0);
     cluster.version = 5;
-    for (let i = 0; i < 300; i++) reads.announced(5);
+    for (let i = 0; i < 300; i++) inBackground(reads.announced(5));
     await time.untilIdle();
     assert.equal(cluster.reads, 1);
     assert.equal(cluster.known, 5);
-    reads.announced(5);
-    reads.announced(4);
+    inBackground(reads.announced(5));
+    inBackground(reads.announced(4));
     await time.untilIdle();
     assert.equal(cluster.reads, 1);
   });
@@ -132,7 +173,7 @@ describe('the reads that nudges cause', () => {
     const reads = new NudgedReads(cluster, time.environment);
     for (let i = 0; i < 1_000; i++) {
       cluster.version += 1;
-      reads.announced(cluster.version);
+      inBackground(reads.announced(cluster.version));
       await time.run({ untilMs: time.nowMs + 10 });
     }
     await time.untilIdle();
@@ -146,18 +187,18 @@ describe('the reads that nudges cause', () => {
     const reads = new NudgedReads(cluster, time.environment);
     cluster.version = 2;
     cluster.fails = true;
-    reads.announced(2);
+    inBackground(reads.announced(2));
     await time.untilIdle();
     assert.equal(cluster.reads, 1);
     cluster.fails = false;
-    reads.announced(2);
+    inBackground(reads.announced(2));
     await time.untilIdle();
     assert.equal(cluster.known, 2);
-    reads.announced(1_000_000);
+    inBackground(reads.announced(1_000_000));
     await time.untilIdle();
     assert.equal(cluster.reads, 3);
     cluster.version = 3;
-    reads.announced(3);
+    inBackground(reads.announced(3));
     await time.untilIdle();
     assert.equal(cluster.known, 3, 'a version that never was does not hide those that are');
   });
@@ -167,11 +208,11 @@ describe('the reads that nudges cause', () => {
     const cluster = new ScriptedCluster(time);
     const reads = new NudgedReads(cluster, time.environment);
     cluster.version = 9;
-    reads.announced(9);
+    inBackground(reads.announced(9));
     const stopped = reads.stop();
     await time.untilIdle();
     await stopped;
-    reads.announced(10);
+    inBackground(reads.announced(10));
     assert.equal(cluster.reads, 1);
   });
 });

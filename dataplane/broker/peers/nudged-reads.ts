@@ -14,6 +14,7 @@ export class NudgedReads {
   readonly #cluster: Pick<ClusterClient, 'current' | 'refresh'>;
   readonly #runtime: Runtime;
   readonly #running: RunningState;
+  readonly #waiting = new Map<() => void, number>();
   #announced = 0;
   #reading: Promise<void> | undefined;
 
@@ -23,12 +24,17 @@ export class NudgedReads {
     this.#running = new RunningState(runtime);
   }
 
-  announced(version: number): void {
-    if (version <= Math.max(this.#announced, this.#known)) return;
-    this.#announced = version;
-    if (this.#reading !== undefined || !this.#running.shouldRun()) return;
-    this.#reading = this.#read();
-    inBackground(this.#reading);
+  /** Resolves when the version is known here, or when it has been looked for in vain. */
+  announced(version: number): Promise<void> {
+    if (version <= this.#known || !this.#running.shouldRun()) return Promise.resolve();
+    this.#announced = Math.max(this.#announced, version);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.set(resolve, version);
+    if (this.#reading === undefined) {
+      this.#reading = this.#read();
+      inBackground(this.#reading);
+    }
+    return promise;
   }
 
   async stop(): Promise<void> {
@@ -47,9 +53,20 @@ export class NudgedReads {
       await this.#cluster.refresh(this.#running.signal).catch(() => undefined);
       // Of what was announced and is not there, nothing more is expected: it may never have been.
       if (this.#known < wanted && this.#announced === wanted) this.#announced = 0;
+      this.#settle(Math.max(wanted, this.#known));
       const tookMs = this.#runtime.monotonicMs() - beganMs;
       await this.#running.sleep(Math.max(minPauseMs, 2 * tookMs));
     }
+    this.#settle(Number.POSITIVE_INFINITY);
     this.#reading = undefined;
+  }
+
+  /** Those who wait for no newer version than this need not wait any more. */
+  #settle(version: number): void {
+    for (const [resolve, wanted] of this.#waiting) {
+      if (wanted > version) continue;
+      this.#waiting.delete(resolve);
+      resolve();
+    }
   }
 }

@@ -8,11 +8,18 @@ const answerMs = 2_000;
 /**
  * Tells the others that `meta/cluster` has changed, so that they need not wait for their next poll. One message at a time to
  * each, with the newest version there is when it leaves: a burst of changes makes few messages. What does not arrive is made
- * good by the poll.
+ * good by the poll. A nudge is answered when the other broker knows the version.
  */
 export class Nudges {
   readonly #peers: Pick<Peers, 'reachable' | 'request'>;
   readonly #telling = new Set<number>();
+  /** By broker: the newest version it knows, or would not be told of. */
+  readonly #answered = new Map<number, number>();
+  readonly #waiting = new Set<{
+    readonly broker: number;
+    readonly version: number;
+    readonly resolve: () => void;
+  }>();
   #version = 0;
 
   constructor(peers: Pick<Peers, 'reachable' | 'request'>) {
@@ -31,6 +38,18 @@ export class Nudges {
     if (!this.#telling.has(broker)) inBackground(this.#tell(broker));
   }
 
+  /** Resolves when all that can be asked know `version`; those that do not answer are waited for no longer than a nudge. */
+  async known(version: number): Promise<void> {
+    const ignorant = this.#peers.reachable.filter((broker) => (this.#answered.get(broker) ?? 0) < version);
+    const told = ignorant.map((broker) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waiting.add({ broker, version, resolve });
+      this.met(broker, version);
+      return promise;
+    });
+    await Promise.all(told);
+  }
+
   async #tell(broker: number): Promise<void> {
     this.#telling.add(broker);
     for (let told = 0; told < this.#version;) {
@@ -40,7 +59,17 @@ export class Nudges {
       } catch (error) {
         if (!(error instanceof PeerError)) throw error;
       }
+      this.#settle(broker, told);
     }
     this.#telling.delete(broker);
+  }
+
+  #settle(broker: number, version: number): void {
+    this.#answered.set(broker, version);
+    for (const waiting of this.#waiting) {
+      if (waiting.broker !== broker || waiting.version > version) continue;
+      this.#waiting.delete(waiting);
+      waiting.resolve();
+    }
   }
 }
