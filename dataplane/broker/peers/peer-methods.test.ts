@@ -13,6 +13,7 @@ import type {
 } from '../../table/table-workers.ts';
 import { withinBudget } from './answer-budget.ts';
 import { durableMethod, loadsMethod, nudgeMethod, releasedMethod } from './cluster-methods.ts';
+import { PeerError } from './peer-error.ts';
 import { encodePeerFrame } from './peer-frame.ts';
 import type { PeerShape } from './peer-method.ts';
 import { PeerTableWorkers } from './peer-table-workers.ts';
@@ -283,9 +284,12 @@ describe('an answer with files', () => {
   it('of many partitions comes in several', async () => {
     const asked: CollectRequest[] = [];
     const answers = new Map<number, CollectAnswer>();
+    const failures = new Map<number, Error>();
     const peers = {
       request: (_broker: number, _method: unknown, question: unknown) => {
         asked.push(question as CollectRequest);
+        const failure = failures.get(asked.length);
+        if (failure !== undefined) return Promise.reject(failure);
         const { partitions } = question as CollectRequest;
         const found = answers.get(asked.length) ?? {
           kind: 'collected',
@@ -318,5 +322,12 @@ describe('an answer with files', () => {
     assert.deepEqual(await workers.collect(question), { kind: 'stale-epoch', epoch: 9 });
     await workers.collect({ ...question, partitions: [] });
     assert.equal(asked.length, 7, 'also a coordinator without partitions there says who it is');
+    // One that fails does not keep the others' files.
+    failures.set(9, new PeerError('failed', 'too much'));
+    const some = await workers.collect(question);
+    assert.ok(some.kind === 'collected');
+    assert.equal(some.partitions.length, 350);
+    for (const at of [11, 12, 13]) failures.set(at, new PeerError('timeout', 'too late'));
+    await assert.rejects(workers.collect(question), /too late/);
   });
 });

@@ -5,6 +5,7 @@ import { VirtualTime } from '../../runtime/virtual-time.ts';
 import type { ByteStream, ByteStreamEvents } from '../net/byte-stream.ts';
 import { encodePeerFrame, maxHelloBytes, maxPeerFrameBytes } from './peer-frame.ts';
 import type { PeerFrame, PeerFrameKind } from './peer-frame.ts';
+import { nothing } from './peer-method.ts';
 import { PeerServer } from './peer-server.ts';
 import { PeerStream } from './peer-stream.ts';
 
@@ -192,7 +193,7 @@ describe('frames between brokers', () => {
 
   it('are not sent to somebody who does not read', () => {
     const { wire, stream, errors } = arrivals();
-    wire.unsentBytes = 5 * maxPeerFrameBytes;
+    wire.unsentBytes = 5 * maxPeerFrameBytes + 1;
     stream.send({ kind: 'ping', id: 0, body: undefined });
     assert.match(String(errors[0]), /has not read/);
     stream.send({ kind: 'ping', id: 0, body: undefined });
@@ -292,6 +293,25 @@ describe('the internal listener', () => {
     await time.run({ untilMs: 30_000 });
     assert.equal(made.connectionCount, 0);
     assert.deepEqual(refused, []);
+  });
+
+  it('answers no more than is read', async () => {
+    const { server: made, take } = server();
+    made.serve({ name: 'm', request: nothing, response: nothing }, () => Promise.resolve(undefined));
+    const wire = new Wire();
+    take(wire);
+    wire.bring(bytesOf({ kind: 'hello', id: 0, body: hello }));
+    const ask = async (id: number, unsentBytes: number): Promise<PeerFrame | undefined> => {
+      wire.unsentBytes = unsentBytes;
+      wire.bring(bytesOf({ kind: 'request', id, body: { method: 'm' } }));
+      await new Promise((resolve) => setImmediate(resolve));
+      return written(wire).at(-1);
+    };
+    assert.equal((await ask(1, 3 * maxPeerFrameBytes))?.kind, 'response');
+    const refused = await ask(2, 3 * maxPeerFrameBytes + 1);
+    assert.equal(refused?.kind, 'failure');
+    assert.match(JSON.stringify(refused.body), /have not been read: ask for less at a time/);
+    assert.equal((await ask(3, 0))?.kind, 'response');
   });
 
   it('survives whatever is sent to it, before the hello and after', () => {

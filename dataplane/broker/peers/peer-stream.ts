@@ -10,7 +10,7 @@ import {
 import type { PeerFrame } from './peer-frame.ts';
 
 /** What another broker has not read: above it, it is taken for dead rather than waited for. */
-const maxUnsentBytes = 4 * maxPeerFrameBytes;
+const maxUnsentBytes = 5 * maxPeerFrameBytes;
 
 export interface PeerStreamEvents {
   /** May throw a PeerProtocolError, which closes the stream. */
@@ -55,6 +55,11 @@ export class PeerStream {
         this.#end(error);
       },
     });
+  }
+
+  /** What the other side has not taken yet. */
+  get unsentBytes(): number {
+    return this.#stream.unsentBytes;
   }
 
   /** The other side is a broker of ours: frames of any size are taken from here on. */

@@ -27,9 +27,14 @@ export class PeerTableWorkers implements TableWorkers {
     const questions: CollectRequest[] = [];
     for (let at = 0; at === 0 || at < request.partitions.length; at += maxPartitions)
       questions.push({ ...request, partitions: request.partitions.slice(at, at + maxPartitions) });
-    const answers = await Promise.all(
+    const settled = await Promise.allSettled(
       questions.map((question) => this.#peers.request(this.#broker, collectMethod, question, options)),
     );
+    signal?.throwIfAborted();
+    const answers = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    // What has come is worth more than what has not, which comes with the next question.
+    const [failure] = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
+    if (answers.length === 0) throw failure;
     const stale = answers.find((answer) => answer.kind === 'stale-epoch');
     if (stale !== undefined) return stale;
     return {

@@ -1,7 +1,7 @@
 import { inBackground } from '../../runtime/in-background.ts';
 import type { Cancel, Runtime } from '../../runtime/runtime.ts';
 import type { ByteStream } from '../net/byte-stream.ts';
-import { PeerProtocolError } from './peer-frame.ts';
+import { PeerProtocolError, maxPeerFrameBytes } from './peer-frame.ts';
 import type { PeerFrame } from './peer-frame.ts';
 import { encodePong } from './peer-pong.ts';
 import { decodeHello, helloProblem, peerVersions } from './peer-hello.ts';
@@ -14,6 +14,8 @@ const idleMs = 15_000;
 /** A connection that has not introduced itself by then is closed; one that is not accepted has so long to read why. */
 const helloMs = 5_000;
 const maxRequestsInFlight = 1_024;
+/** Answers that the other side has not read: more are failures, which are small. The connection bears one frame beyond it. */
+const maxUnreadBytes = 3 * maxPeerFrameBytes;
 const maxMessageLength = 1_000;
 
 export type AnyHandler = (body: unknown, caller: PeerCaller, signal: AbortSignal) => Promise<unknown>;
@@ -150,6 +152,9 @@ export class ServedConnection {
   async #answer(id: number, method: string, answer: Promise<unknown>): Promise<void> {
     try {
       const body = await answer;
+      const unread = this.#stream.unsentBytes;
+      if (unread > maxUnreadBytes)
+        throw new PeerProtocolError(`${unread} bytes of answers have not been read: ask for less at a time`);
       this.#stream.send({ kind: 'response', id, body });
       this.#options.onAnswered(method, 'answered');
     } catch (error) {
