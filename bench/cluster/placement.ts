@@ -29,9 +29,9 @@ export type Shape = keyof typeof shapes;
 export function placementTimes(shape: Shape, quick: boolean): Record<string, number> {
   const created = clusterWith(shapes[shape]);
   const placed = assign(created, place(created));
-  const loads = new Map(Array.from(placed.assignments.keys(), (group) => [group, random.below(200_000)]));
-  const steady = new Set(placed.brokers.keys());
-  const view = { steady, loads };
+  const bytes = new Map(Array.from(placed.assignments.keys(), (group) => [group, random.below(200_000)]));
+  const brokers = new Set(placed.brokers.keys());
+  const view = { steady: brokers, loads: { bytes, brokers } };
   const evened = applyPlan(placed, planPlacement(placed, view));
   const work: Readonly<Record<string, () => number>> = {
     placeAllMs: () => place(created).length,

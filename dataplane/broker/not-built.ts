@@ -17,10 +17,10 @@ export interface NotBuilt {
  */
 export const notBuilt = {
   brokerSettings: {
-    what: 'Setting a config of one broker (`kafka-configs.sh --entity-type brokers --entity-name ID`; `kafka-reassign-partitions.sh --throttle` does it too)',
+    what: 'Setting a config of one broker other than `firn.placement.cordoned` (`kafka-configs.sh --entity-type brokers --entity-name ID`; `kafka-reassign-partitions.sh --throttle` does it too)',
     error: 'INVALID_REQUEST',
     sentence:
-      'settings of a single broker are not built: set it for the whole cluster (--entity-default). Moving partitions copies no records, so there is nothing to throttle',
+      'settings of a single broker are not built, but for firn.placement.cordoned: set it for the whole cluster (--entity-default). Moving partitions copies no records, so there is nothing to throttle',
   },
   brokerLoggers: {
     what: 'Reading or setting log levels through Kafka (`--entity-type broker-loggers`)',

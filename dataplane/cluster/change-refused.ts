@@ -10,6 +10,7 @@ export const refusalReasons = [
   'INVALID_BROKER',
   'UNKNOWN_BROKER',
   'BROKER_NOT_ALIVE',
+  'BROKER_CORDONED',
   'NO_LIVE_BROKER',
   'BROKER_IN_USE',
   'SID_REUSED',

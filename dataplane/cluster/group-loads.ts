@@ -1,5 +1,12 @@
-/** Bytes per second by partition group, as far as they are known. */
-export type GroupLoads = ReadonlyMap<string, number>;
+/** What is known of the bytes that are appended to partition groups. */
+export interface GroupLoads {
+  /** Per second, by group; groups without any may be left out. */
+  readonly bytes: ReadonlyMap<string, number>;
+  /** Ids of the brokers that have told: of the groups of others only what `bytes` names is known. */
+  readonly brokers: ReadonlySet<number>;
+}
+
+export const noLoads: GroupLoads = { bytes: new Map(), brokers: new Set() };
 
 /**
  * Groups with up to so many bytes per second are idle: all of them together have less than a hundredth of what one broker

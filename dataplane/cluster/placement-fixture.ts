@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { hexId, noCluster } from './cluster-fixture.ts';
 import { stateProblem } from './cluster-invariants.ts';
 import type { Assignment, BrokerEntry, ClusterState, TopicEntry } from './cluster-state.ts';
+import type { GroupLoads } from './group-loads.ts';
 import { liveBroker } from './ownership.ts';
 import { extendGroups, groupsOf } from './partition-groups.ts';
 import type { PlacementView } from './plan-placement.ts';
@@ -14,6 +15,8 @@ export interface BrokerSpec {
   readonly state: BrokerEntry['state'];
   readonly isCordoned: boolean;
   readonly isSteady: boolean;
+  /** Whether it has told what its groups take. Default: it has. */
+  readonly isSilent?: boolean;
 }
 
 export interface TopicSpec {
@@ -26,8 +29,8 @@ export interface TopicSpec {
 export interface GroupSpec {
   /** Index of the owner among the brokers, modulo their number. */
   readonly owner: number;
-  /** Bytes per second; `undefined`: not known. */
-  readonly bytes: number | undefined;
+  /** Per second. */
+  readonly bytes: number;
   /** Handed over by the next broker. */
   readonly isMoving: boolean;
 }
@@ -41,7 +44,7 @@ export interface PlacementCase {
   readonly state: ClusterState;
   readonly view: PlacementView & {
     readonly steady: ReadonlySet<number>;
-    readonly loads: ReadonlyMap<string, number>;
+    readonly loads: GroupLoads;
   };
 }
 
@@ -56,7 +59,7 @@ export function placementCase({ brokers, topics }: ClusterSpec): PlacementCase {
     ClusterState['deletedTopics'] extends ReadonlyMap<string, infer D> ? D : never
   >();
   const assignments = new Map<string, Assignment>();
-  const loads = new Map<string, number>();
+  const bytes = new Map<string, number>();
   const base: ClusterState = { ...noCluster, zones: zoneNames, brokers: entries };
   for (const [index, { policy, home, groups, isDeleted }] of topics.entries()) {
     const number = index + 1;
@@ -77,7 +80,7 @@ export function placementCase({ brokers, topics }: ClusterSpec): PlacementCase {
         id,
         server === undefined ? assignment : { ...assignment, from: { broker: from, sid: server.sid } },
       );
-      if (group.bytes !== undefined) loads.set(id, group.bytes);
+      if (brokers[owner - 1]?.isSilent !== true && group.bytes > 0) bytes.set(id, group.bytes);
     }
     const name = `topic-${number}`;
     if (isDeleted) deletedTopics.set(layout.topicId, { name, ...layout });
@@ -98,7 +101,8 @@ export function placementCase({ brokers, topics }: ClusterSpec): PlacementCase {
       its === 'alive' && !isCordoned && isSteady ? [index + 1] : [],
     ),
   );
-  return { state, view: { steady, loads } };
+  const told = new Set(brokers.flatMap(({ isSilent }, index) => (isSilent === true ? [] : [index + 1])));
+  return { state, view: { steady, loads: { bytes, brokers: told } } };
 }
 
 function entryOf({ zone, state, isCordoned }: BrokerSpec, id: number): BrokerEntry {

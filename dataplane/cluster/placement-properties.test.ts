@@ -28,6 +28,7 @@ const anyBroker: fc.Arbitrary<BrokerSpec> = fc.record({
     { weight: 5, arbitrary: fc.constant(true) },
     { weight: 1, arbitrary: fc.constant(false) },
   ),
+  isSilent: fc.nat(4).map((die) => die === 0),
 });
 
 interface Bounds {
@@ -45,7 +46,6 @@ function anyCluster({ brokers, topics, groups, isStill = false }: Bounds): fc.Ar
     bytes: fc.oneof(
       { weight: 4, arbitrary: fc.integer({ min: 1, max: 9 }).map((load) => load * 1_000_000) },
       { weight: 2, arbitrary: fc.constant(0) },
-      { weight: 1, arbitrary: fc.constant(undefined) },
     ),
     isMoving: isStill ? fc.constant(false) : fc.nat(9).map((die) => die === 0),
   });
@@ -62,7 +62,11 @@ function anyCluster({ brokers, topics, groups, isStill = false }: Bounds): fc.Ar
 }
 
 const some = anyCluster({ brokers: 8, topics: 8, groups: 12 });
-const still = anyCluster({ brokers: 8, topics: 8, groups: 12, isStill: true });
+/** Nothing is under way, and nobody is silent: of a group that goes to a silent broker nothing is known any more. */
+const still = anyCluster({ brokers: 8, topics: 8, groups: 12, isStill: true }).map(({ brokers, topics }) => ({
+  brokers: brokers.map((broker) => ({ ...broker, isSilent: false })),
+  topics,
+}));
 
 function check(
   clusters: fc.Arbitrary<ClusterSpec>,
@@ -192,7 +196,10 @@ test('plans that are bounded come to an end too, and never make more moves than 
 
 test('the same plan in whatever order the state names things', () => {
   check(some, ({ state, view: { steady, loads } }, _after, moves) => {
-    const view = { steady: new Set([...steady].toReversed()), loads: new Map([...loads].toReversed()) };
+    const view = {
+      steady: new Set([...steady].toReversed()),
+      loads: { bytes: new Map([...loads.bytes].toReversed()), brokers: loads.brokers },
+    };
     assert.deepEqual(planPlacement(turned(state), view).moves, moves);
   });
 });
@@ -250,7 +257,7 @@ function* choices(brokers: readonly number[], length: number): Generator<number[
 function whereItBelongs({ brokers, topics }: ClusterSpec): ClusterSpec {
   const zoneOf = (owner: number): number => brokers[owner % brokers.length]?.zone ?? 0;
   return {
-    brokers: brokers.map((broker) => ({ ...broker, state: 'alive', isCordoned: false })),
+    brokers: brokers.map((broker) => ({ ...broker, state: 'alive', isCordoned: false, isSilent: false })),
     topics: topics.map((topic) => {
       const home = zoneOf(topic.groups[0]?.owner ?? 0);
       const there = [...brokers.keys()].filter((index) => zoneOf(index) === home);
@@ -259,7 +266,6 @@ function whereItBelongs({ brokers, topics }: ClusterSpec): ClusterSpec {
       const groups = topic.groups.map((group) => ({
         ...group,
         owner: at(group.owner),
-        bytes: group.bytes ?? 0,
       }));
       return { ...topic, home, groups };
     }),
@@ -296,7 +302,7 @@ test('evening out goes on only while the highest load exceeds the mean by a tent
     ({ state, view }, _after, moves) => {
       if (moves.some(({ reason }) => reason !== 'balance')) return;
       let now = state;
-      const bytesOf = (group: string): number => view.loads.get(group) ?? 0;
+      const bytesOf = (group: string): number => view.loads.bytes.get(group) ?? 0;
       const fleet = new Fleet(state, takersOf(state));
       const topics = topicGroupsOf(state, fleet, view.loads);
       // As they are found: in a plan a group that moves on moves once.
@@ -334,7 +340,7 @@ test('a broker that joins equal ones gets its share, with few moves', () => {
   const equal = fc.record({
     count: fc.integer({ min: 1, max: 12 }),
     perBroker: fc.integer({ min: 1, max: 40 }),
-    bytes: fc.constantFrom(undefined, 0, 3_000_000),
+    bytes: fc.constantFrom(0, 3_000_000),
     zones: fc.integer({ min: 1, max: 3 }),
     policy: fc.constantFrom('Spread' as const, 'HomeZone' as const),
     joins: fc.nat(2),

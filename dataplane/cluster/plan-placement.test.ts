@@ -190,8 +190,11 @@ test('evening out counts bytes first, then partitions with groups that are idle'
   let state = withTopic(noClusterWith(1), 'orders', 1, { partitions: 9 });
   state = registered(state, 2, 'a', hexId('5', 2));
   const group = (index: number): string => `${hexId('a', 1)}-${index}`;
-  const loads = new Map(Array.from({ length: 9 }, (_, index) => [group(index), 0]));
-  loads.set(group(3), 900_000).set(group(5), 1_000_000);
+  const bytes = new Map([
+    [group(3), 900_000],
+    [group(5), 1_000_000],
+  ]);
+  const loads = { bytes, brokers: new Set([1, 2]) };
   // 4 and 5 partitions: as even as can be.
   assert.deepEqual(shown(state, viewOf(state, { loads })), [
     '3: 1 → 2, balance',
@@ -200,11 +203,26 @@ test('evening out counts bytes first, then partitions with groups that are idle'
     '2: 1 → 2, balance',
   ]);
   // Too little to speak of: partitions it is, of groups that are idle beside the others.
-  loads.set(group(3), 900).set(group(5), 1_000);
+  bytes.set(group(3), 900).set(group(5), 1_000);
   assert.deepEqual(shown(state, viewOf(state, { loads })).length, 4);
   assert(
     !shown(state, viewOf(state, { loads })).some((move) => move.startsWith('3:') || move.startsWith('5:')),
   );
+});
+
+test('of groups that are alike one moves whose topic stays spread out', () => {
+  let state = withTopic(noClusterWith(1, 2), 'orders', 1, { partitions: 2 });
+  state = withTopic(cordon(state, 2), 'more', 2, { partitions: 2 });
+  const { brokers } = noClusterWith(1, 2);
+  state = { ...state, brokers };
+  assert.deepEqual(
+    [brokersOf(state, 'orders'), brokersOf(state, 'more')],
+    [
+      [1, 2],
+      [1, 1],
+    ],
+  );
+  assert.deepEqual(shown(state, viewOf(state)), ['2-0: 1 → 2, balance']);
 });
 
 test('a group counts as many partitions as it has', () => {
@@ -226,12 +244,13 @@ test('a group counts as many partitions as it has', () => {
 });
 
 test('groups of whose load nothing is known are not taken for idle', () => {
-  let state = withTopic(noClusterWith(1, 2), 'orders', 1, { partitions: 4 });
+  const state = withTopic(noClusterWith(1, 2), 'orders', 1, { partitions: 4 });
   assert.deepEqual(brokersOf(state, 'orders'), [1, 2, 1, 2]);
-  const loads = new Map([0, 2].map((index) => [`${hexId('a', 1)}-${index}`, 5_000_000]));
+  const bytes = new Map([0, 2].map((index) => [`${hexId('a', 1)}-${index}`, 5_000_000]));
+  const loads = { bytes, brokers: new Set([1]) };
   assert.deepEqual(shown(state, viewOf(state, { loads })), []);
-  state = registered(state, 3, 'a', hexId('5', 3));
-  assert.equal(shown(state, viewOf(state, { loads })).length, 1);
+  const told = { bytes, brokers: new Set([1, 2]) };
+  assert.deepEqual(shown(state, viewOf(state, { loads: told })), ['0: 1 → 2, balance', '1: 2 → 1, balance']);
 });
 
 test('what was moved by hand stays where it was wanted for as long as that broker lives', () => {

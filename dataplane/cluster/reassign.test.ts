@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setBrokerConfigs } from './broker-config-changes.ts';
 import { registerBroker, setBrokerState } from './broker-changes.ts';
 import { assertRefused, clusterOf, hexId, homeZone, made, ownersOf, withTopic } from './cluster-fixture.ts';
 import { assignmentMode, leaderOf } from './ownership.ts';
@@ -106,6 +107,28 @@ test('a reassignment is all or nothing and needs targets that can serve', () => 
   assertRefused(reassign(state, [move(0, 2), move(1, 9)]), 'UNKNOWN_BROKER');
   assertRefused(reassign(state, [move(0, 2), move(7, 2)]), 'INVALID_PARTITIONS', /only 0 to 1/);
   assertRefused(reassign(state, [{ topic: 'none', partition: 0, to: 2 }]), 'UNKNOWN_TOPIC');
+});
+
+test('nothing is moved to a cordoned broker by hand, unless all are cordoned', () => {
+  let state = withTopic(clusterOf('a', 'a', 'b'), 'orders', 1);
+  state = made(setBrokerConfigs(state, { id: 2, set: { 'firn.placement.cordoned': 'true' }, remove: [] }));
+  assertRefused(
+    reassign(state, [move(0, 2)]),
+    'BROKER_CORDONED',
+    /remove firn.placement.cordoned from broker 2/,
+  );
+  for (const id of [1, 3])
+    state = made(setBrokerConfigs(state, { id, set: { 'firn.placement.cordoned': 'true' }, remove: [] }));
+  assert.deepEqual(ownersOf(made(reassign(state, [move(0, 2)]))), { [group(0)]: '2@2<1' });
+});
+
+test('a home-zone topic may leave while only cordoned brokers are at home', () => {
+  let state = withTopic(clusterOf('a', 'b', 'b'), 'orders', 1, {
+    configs: { ...homeZone, 'table.placement.zone': 'b' },
+  });
+  assertRefused(reassign(state, [move(0, 1)]), 'LEAVES_HOME_ZONE');
+  state = made(setBrokerConfigs(state, { id: 3, set: { 'firn.placement.cordoned': 'true' }, remove: [] }));
+  assert.deepEqual(ownersOf(made(reassign(state, [move(0, 1)]))), { [group(0)]: '1@2<2' });
 });
 
 test('a home-zone topic stays at home as long as it can', () => {

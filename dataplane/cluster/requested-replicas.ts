@@ -1,7 +1,9 @@
+import { cordonedConfig } from './broker-config-changes.ts';
 import { unknownBroker } from './broker-changes.ts';
 import { ChangeRefused } from './change-refused.ts';
 import type { ClusterState, TopicEntry } from './cluster-state.ts';
 import { placementPolicyConfig, placementZoneConfig } from './home-zone.ts';
+import { takersOf } from './ownership.ts';
 import type { PartitionGroup } from './partition-groups.ts';
 
 /**
@@ -74,11 +76,19 @@ export function ownerProblem(
       `partition group ${group.id} of topic ${topic.name} cannot go to broker ${to}: it is ${target.state}`,
     );
   }
+  const takers = takersOf(state);
+  if (!takers.has(to)) {
+    return new ChangeRefused(
+      'BROKER_CORDONED',
+      `partition group ${group.id} of topic ${topic.name} cannot go to broker ${to}: it is cordoned and would lose it at ` +
+        `once; choose another one, or remove ${cordonedConfig} from broker ${to}`,
+    );
+  }
   const home = topic.homeZone;
   if (home === undefined || target.zone === home) return undefined;
   const owner = state.assignments.get(group.id)?.broker;
   const others = [...state.brokers].filter(
-    ([id, broker]) => broker.zone === home && broker.state === 'alive' && id !== owner,
+    ([id, broker]) => broker.zone === home && takers.has(id) && id !== owner,
   );
   if (others.length === 0) return undefined;
   return new ChangeRefused(

@@ -1,5 +1,6 @@
 import type { Assignment, ClusterState, GroupLayout, TopicEntry } from './cluster-state.ts';
 import type { Fleet } from './fleet.ts';
+import { noLoads } from './group-loads.ts';
 import type { GroupLoads } from './group-loads.ts';
 import { groupsOf } from './partition-groups.ts';
 import type { PartitionGroup } from './partition-groups.ts';
@@ -23,16 +24,12 @@ export interface TopicGroups {
  * A group of which nothing is known, because its broker has not told, is taken to have as many bytes as the known ones
  * have on average, by partitions: it must not look idle.
  */
-export function topicGroupsOf(
-  state: ClusterState,
-  fleet: Fleet,
-  loads: GroupLoads = new Map(),
-): TopicGroups[] {
+export function topicGroupsOf(state: ClusterState, fleet: Fleet, loads: GroupLoads = noLoads): TopicGroups[] {
   const all: Surveyed[] = [];
   for (const [name, topic] of state.topics) all.push(survey(state, fleet, loads, name, topic, topic));
   for (const topic of state.deletedTopics.values())
     all.push(survey(state, fleet, loads, topic.name, topic, undefined));
-  if (loads.size > 0) fillUnknown(all);
+  if (loads.bytes.size > 0) fillUnknown(all);
   return all;
 }
 
@@ -56,7 +53,11 @@ function survey(
     const assignment = state.assignments.get(id);
     assignments.push(assignment);
     owners.push(assignment === undefined ? -1 : fleet.indexOf(assignment.broker));
-    bytes.push(loads.size === 0 ? 0 : Math.round(loads.get(id) ?? unknown));
+    if (loads.bytes.size === 0) bytes.push(0);
+    else {
+      const isKnown = assignment !== undefined && loads.brokers.has(assignment.broker);
+      bytes.push(Math.round(loads.bytes.get(id) ?? (isKnown ? 0 : unknown)));
+    }
   }
   return { name, topicId: layout.topicId, topic, groups, assignments, bytes, owners };
 }

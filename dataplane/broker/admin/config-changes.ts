@@ -1,6 +1,8 @@
+import { presentBrokerConfigs, setBrokerConfigs } from '../../cluster/broker-config-changes.ts';
 import { ChangeRefused } from '../../cluster/change-refused.ts';
 import { setClusterConfigs } from '../../cluster/cluster-config-changes.ts';
 import type { ClusterState, Configs } from '../../cluster/cluster-state.ts';
+import { configEntry } from '../../cluster/config/config-check.ts';
 import type { ConfigScope } from '../../cluster/config/config-check.ts';
 import type { ConfigChange } from '../../cluster/config/config-operations.ts';
 import { setTopicConfigs, unknownTopic } from '../../cluster/topic-changes.ts';
@@ -11,6 +13,7 @@ import type { ToldError } from '../log-error-codes.ts';
 import { refuseNotBuilt } from '../not-built.ts';
 import type { ClusterChanges } from './cluster-changes.ts';
 import { parseConfigResource } from './config-resource.ts';
+import type { ConfigResource } from './config-resource.ts';
 import { internalProblem } from './internal-topics.ts';
 import { told } from './refusal-codes.ts';
 import { repeated } from './repeated.ts';
@@ -44,8 +47,7 @@ export interface NamedResource {
 }
 
 interface AcceptedChange {
-  /** `undefined`: the cluster. */
-  readonly topic: string | undefined;
+  readonly target: Exclude<ConfigResource, { readonly kind: 'brokerLogger' | 'clientMetrics' | 'group' }>;
   readonly change: ConfigChanger;
 }
 
@@ -65,9 +67,9 @@ export async function alterResources<Resource extends NamedResource>(
       const change = parse(resource);
       if (!('change' in change)) return change;
       const made = accepted(resource, change);
-      if (made === undefined || !('topic' in made) || made.topic === undefined || !change.makesTable)
+      if (made === undefined || !('target' in made) || made.target.kind !== 'topic' || !change.makesTable)
         return made;
-      const why = await whyNoTable(made.topic);
+      const why = await whyNoTable(made.target.name);
       return why === undefined ? made : told('INVALID_CONFIG', why);
     }),
   );
@@ -99,10 +101,10 @@ function accepted(
   if ('code' in resource) return resource;
   switch (resource.kind) {
     case 'topic':
-      return { topic: resource.name, change };
+      return { target: resource, change };
     case 'cluster': {
       const fixed = sets.find((name) => isBrokerConfig(name));
-      if (fixed === undefined) return { topic: undefined, change };
+      if (fixed === undefined) return { target: resource, change };
       return told(
         'INVALID_REQUEST',
         `${fixed} cannot be changed while brokers run: it is what they were started with`,
@@ -110,7 +112,9 @@ function accepted(
     }
     case 'broker':
       // Tools remove throttles that were never set.
-      return sets.length === 0 ? undefined : refuseNotBuilt('brokerSettings');
+      return sets.every((name) => configEntry('broker', name) !== undefined)
+        ? { target: resource, change }
+        : refuseNotBuilt('brokerSettings');
     case 'brokerLogger':
       return refuseNotBuilt('brokerLoggers');
     case 'clientMetrics':
@@ -120,14 +124,17 @@ function accepted(
   }
 }
 
-function changedState(
-  state: ClusterState,
-  { topic: name, change }: AcceptedChange,
-): ClusterState | ChangeRefused {
-  if (name === undefined) {
+function changedState(state: ClusterState, { target, change }: AcceptedChange): ClusterState | ChangeRefused {
+  if (target.kind === 'cluster') {
     const computed = change('cluster', presentClusterConfigs(state), state.configs);
     return computed instanceof ChangeRefused ? computed : setClusterConfigs(state, computed);
   }
+  if (target.kind === 'broker') {
+    const { id } = target;
+    const computed = change('broker', presentBrokerConfigs(state.brokers.get(id) ?? {}), state.configs);
+    return computed instanceof ChangeRefused ? computed : setBrokerConfigs(state, { id, ...computed });
+  }
+  const { name } = target;
   const topic = state.topics.get(name);
   if (topic === undefined) return unknownTopic(name);
   const computed =

@@ -1,8 +1,11 @@
 import { formatDefault } from '../../runtime/config-entry.ts';
 import type { ConfigEntry } from '../../runtime/config-entry.ts';
+import { presentBrokerConfigs } from '../../cluster/broker-config-changes.ts';
 import { placementByConfig } from '../../cluster/cluster-config-changes.ts';
-import type { ClusterState, Configs } from '../../cluster/cluster-state.ts';
+import type { BrokerEntry, ClusterState, Configs } from '../../cluster/cluster-state.ts';
 import { settableClusterConfigs } from '../../cluster/config/cluster-configs.ts';
+import type { KafkaConfigEntry } from '../../cluster/config/kafka-config.ts';
+import { singleBrokerConfigTable } from '../../cluster/config/single-broker-configs.ts';
 import { configSynonym } from '../../cluster/config/table-configs.ts';
 import { topicConfigEntry, topicConfigNames } from '../../cluster/config/topic-configs.ts';
 
@@ -85,6 +88,20 @@ export function describedClusterConfigs(state: ClusterState): DescribedConfig[] 
       readOnly: false,
       synonyms: [
         ...set(name, configs[name], configSource.dynamicDefaultBroker),
+        { name, value: formatDefault(entry) ?? '', source: configSource.default },
+      ],
+    }),
+  );
+}
+
+/** All that can be set for one broker. */
+export function describedSingleBrokerConfigs(broker: Pick<BrokerEntry, 'cordoned'>): DescribedConfig[] {
+  const configs = presentBrokerConfigs(broker);
+  return Object.entries<KafkaConfigEntry>(singleBrokerConfigTable).map(([name, entry]) =>
+    describedConfig(name, entry, {
+      readOnly: false,
+      synonyms: [
+        ...set(name, configs[name], configSource.dynamicBroker),
         { name, value: formatDefault(entry) ?? '', source: configSource.default },
       ],
     }),

@@ -184,6 +184,72 @@ test('settings of the cluster hold for all brokers; those of one broker, group o
   });
 });
 
+test('a broker is cordoned by a setting of its own, through any broker, until it is set or removed again', async () => {
+  const { time, join } = adminWorld();
+  await time.drive(async () => {
+    const one = await join(1);
+    const two = await join(2);
+    const outcome = async (id: string, ...operations: readonly Operation[]): Promise<string> =>
+      (await alter(one, [[broker, id, operations]])).join();
+    const isCordoned = (): boolean => one.view.state?.brokers.get(2)?.cordoned === true;
+    const told = async (): Promise<unknown> => {
+      await two.cluster.refresh();
+      const { configs } = await describe(two, [broker, '2'], ['firn.placement.cordoned']);
+      return configs.map(({ value, configSource, readOnly, configType }) => [
+        value,
+        configSource,
+        readOnly,
+        configType,
+      ]);
+    };
+    assert.deepEqual(await told(), [['false', 5, false, 1]]);
+    assert.equal(await outcome('2', ['firn.placement.cordoned', set, 'TRUE']), 'NONE');
+    assert(isCordoned());
+    assert.deepEqual(await told(), [['true', 2, false, 1]]);
+    assert.match(
+      await outcome('2', ['firn.placement.cordoned', set, 'soon']),
+      /^INVALID_CONFIG: firn.placement.cordoned is "soon"/,
+    );
+    assert.equal(await outcome('2', ['leader.replication.throttled.rate', remove]), 'NONE');
+    assert(isCordoned());
+    assert.equal(await outcome('2', ['firn.placement.cordoned', set, 'false']), 'NONE');
+    assert(!isCordoned());
+    await outcome('2', ['firn.placement.cordoned', set, 'true']);
+    assert.equal(await outcome('2', ['firn.placement.cordoned', remove]), 'NONE');
+    assert(!isCordoned());
+    assert.equal(
+      await outcome('7', ['firn.placement.cordoned', set, 'true']),
+      'INVALID_REQUEST: broker 7 cannot be configured: there is no such broker',
+    );
+    assert.equal(await outcome('7', ['leader.replication.throttled.rate', remove]), 'NONE');
+    assert.match(
+      await outcome('2', ['firn.placement.cordoned', set, 'true'], ['num.partitions', set, '3']),
+      /^INVALID_REQUEST: .* not built/,
+    );
+    assert(!isCordoned());
+    assert.match(
+      await outcome('', ['firn.placement.cordoned', set, 'true']),
+      /^INVALID_CONFIG: "firn.placement.cordoned" is a setting of single brokers/,
+    );
+    // The older way sets exactly what it names, for brokers too.
+    const older = async (...names: readonly string[]): Promise<unknown> =>
+      await call(alterConfigs, alterConfigsHandler(one), {
+        resources: [
+          {
+            resourceType: broker,
+            resourceName: '2',
+            configs: names.map((name) => ({ name, value: 'true' })),
+          },
+        ],
+        validateOnly: false,
+      });
+    await older('firn.placement.cordoned');
+    assert(isCordoned());
+    await older();
+    assert(!isCordoned());
+  });
+});
+
 test('the older way sets exactly what it names', async () => {
   const { time, join } = adminWorld();
   await time.drive(async () => {

@@ -13,6 +13,7 @@ import {
   configSource,
   describedClientMetrics,
   describedClusterConfigs,
+  describedSingleBrokerConfigs,
   describedTopicConfigs,
 } from '../config/described-config.ts';
 import type { DescribedConfig } from '../config/described-config.ts';
@@ -79,7 +80,11 @@ function describe(
           `this is broker ${settings.id}: ask broker ${resource.id} itself for its configs`,
         );
       }
-      return [...describedBrokerConfigs(settings), ...describedClusterConfigs(state)];
+      return [
+        ...describedBrokerConfigs(settings),
+        ...describedSingleBrokerConfigs(state.brokers.get(resource.id) ?? {}),
+        ...describedClusterConfigs(state),
+      ];
     case 'group':
       return describedGroupConfigs(settings);
     case 'clientMetrics':

@@ -1,5 +1,5 @@
 import type { ClusterState, TopicEntry } from '../../cluster/cluster-state.ts';
-import { leaderOf } from '../../cluster/ownership.ts';
+import { isReady, leaderOf } from '../../cluster/ownership.ts';
 import { groupOf, groupsOf } from '../../cluster/partition-groups.ts';
 import type { PartitionGroup } from '../../cluster/partition-groups.ts';
 import { reassign } from '../../cluster/reassign.ts';
@@ -113,9 +113,10 @@ function preferred(
   const to = topic.replicas?.get(group.index)?.[0];
   if (to === undefined || state.assignments.get(group.id)?.broker === to)
     return told('ELECTION_NOT_NEEDED', 'the preferred broker owns it already, or no broker is preferred');
-  return state.brokers.get(to)?.state === 'alive'
+  const entry = state.brokers.get(to);
+  return entry !== undefined && isReady(entry)
     ? { name, group, to }
-    : told('PREFERRED_LEADER_NOT_AVAILABLE', `broker ${to} is preferred, but it is not alive`);
+    : told('PREFERRED_LEADER_NOT_AVAILABLE', `broker ${to} is preferred, but it is not alive, or cordoned`);
 }
 
 function unclean(state: ClusterState, group: PartitionGroup): ToldError {

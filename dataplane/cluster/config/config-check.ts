@@ -4,11 +4,12 @@ import type { Configs } from '../cluster-state.ts';
 import { clusterConfigEntry, inMilliseconds } from './cluster-configs.ts';
 import { parseKafkaConfig } from './kafka-config.ts';
 import type { KafkaConfigEntry } from './kafka-config.ts';
+import { singleBrokerConfigEntry } from './single-broker-configs.ts';
 import { canonicalConfigName, configSynonym } from './table-configs.ts';
 import { topicConfigEntry, topicConfigNames } from './topic-configs.ts';
 
 /** What configs belong to, with what its configs are called. */
-export type ConfigScope = 'topic' | 'cluster';
+export type ConfigScope = 'topic' | 'cluster' | 'broker';
 
 /** What a topic may be told of its table is more than what is built: the rest is refused as such, not as a slip of the pen. */
 export const tableConfigs = {
@@ -18,7 +19,14 @@ export const tableConfigs = {
 };
 
 export function configEntry(scope: ConfigScope, name: string): KafkaConfigEntry | undefined {
-  return scope === 'topic' ? topicConfigEntry(canonicalConfigName(name)) : clusterConfigEntry(name);
+  switch (scope) {
+    case 'topic':
+      return topicConfigEntry(canonicalConfigName(name));
+    case 'cluster':
+      return clusterConfigEntry(name);
+    case 'broker':
+      return singleBrokerConfigEntry(name);
+  }
 }
 
 /** The configs as they are stored, under the names by which they are stored, or why one of them cannot be: INVALID_CONFIG. */
@@ -47,6 +55,7 @@ export function checkedConfigs(scope: ConfigScope, given: Configs): Configs | Ch
 }
 
 function unknownSentence(scope: ConfigScope, name: string): string {
+  if (scope === 'broker') return `${JSON.stringify(name)} is no setting of a single broker that Firn knows`;
   if (scope === 'cluster') {
     const inMs = inMilliseconds(name);
     if (inMs !== undefined) return `${name} cannot be set: set ${inMs} instead, in milliseconds`;
@@ -54,6 +63,8 @@ function unknownSentence(scope: ConfigScope, name: string): string {
       const { clusterDefault } = topicConfigEntry(name) ?? {};
       return `${name} is a config of topics: set it for a topic${clusterDefault === undefined ? '' : `, or ${clusterDefault} for all that do not`}`;
     }
+    if (singleBrokerConfigEntry(name) !== undefined)
+      return `${JSON.stringify(name)} is a setting of single brokers: name the broker`;
     return `${JSON.stringify(name)} is no setting of the cluster that Firn knows`;
   }
   const topicName = topicConfigNames.find((known) => topicConfigEntry(known)?.clusterDefault === name);

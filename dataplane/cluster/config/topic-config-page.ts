@@ -1,6 +1,7 @@
 import { describeValid, formatDefault } from '../../runtime/config-entry.ts';
 import { clusterConfigTable } from './cluster-configs.ts';
 import type { KafkaConfigEntry } from './kafka-config.ts';
+import { singleBrokerConfigTable } from './single-broker-configs.ts';
 import { configSynonym } from './table-configs.ts';
 import { topicConfigNames, topicConfigTable } from './topic-configs.ts';
 import type { TopicConfigEntry } from './topic-configs.ts';
@@ -9,6 +10,9 @@ import type { TopicConfigEntry } from './topic-configs.ts';
 export function topicConfigPage(): string {
   const topics = topicConfigNames.map((name) => section(name, topicConfigTable[name]));
   const cluster = Object.entries<KafkaConfigEntry>(clusterConfigTable).map(([name, entry]) =>
+    section(name, entry),
+  );
+  const brokers = Object.entries<KafkaConfigEntry>(singleBrokerConfigTable).map(([name, entry]) =>
     section(name, entry),
   );
   return `# Configs of topics and of the cluster
@@ -27,10 +31,16 @@ cluster's, else the default.
 ${topics.join('\n')}
 ## Cluster
 
-Set by \`kafka-configs.sh --entity-type brokers --entity-default\`, for all brokers at once; single brokers have no
-settings of their own there. They hold at once. The cluster-wide defaults that are named above are set in the same way.
+Set by \`kafka-configs.sh --entity-type brokers --entity-default\`, for all brokers at once. They hold at once. The
+cluster-wide defaults that are named above are set in the same way.
 
-${cluster.join('\n')}`;
+${cluster.join('\n')}
+## One broker
+
+Set by \`kafka-configs.sh --entity-type brokers --entity-name ID\`. There is no other setting of a single broker that can be
+changed while it runs.
+
+${brokers.join('\n')}`;
 }
 
 function section(name: string, entry: TopicConfigEntry): string {
