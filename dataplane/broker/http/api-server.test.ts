@@ -136,19 +136,14 @@ test('bodies and headers have bounds', async () => {
   assert.equal((await ask(server, '/x')).status, 200);
 });
 
-/** Sends a body of unknown length, and looks only at the first line of the answer. */
-function statusOfChunks({ port }: ApiServer, sizeBytes: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host: '127.0.0.1', port });
-    socket.on('error', reject);
-    socket.once('data', (data: Buffer) => {
-      socket.destroy();
-      resolve(Number(data.toString().split(' ')[1]));
-    });
-    socket.write('POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n');
-    socket.write(`${sizeBytes.toString(16)}\r\n`);
-    socket.write(Buffer.alloc(sizeBytes));
-  });
+/** Sends a body of unknown length. */
+function statusOfChunks(server: ApiServer, sizeBytes: number): Promise<number> {
+  return firstStatus(
+    server,
+    'POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n',
+    `${sizeBytes.toString(16)}\r\n`,
+    Buffer.alloc(sizeBytes),
+  );
 }
 
 test('a page whose name points to this machine gets nothing', async () => {
@@ -329,8 +324,8 @@ test('who asks for a token is not asked for one; where nobody needs one that pat
   assert.equal((await ask(open, '/x/tokens', { method: 'POST', body: token })).text, '"handled"');
 });
 
-/** Of the answer to what is sent by hand. */
-function firstStatus({ port }: ApiServer, text: string): Promise<number> {
+/** Sends what is given, and looks only at the first line of the answer. */
+function firstStatus({ port }: ApiServer, ...pieces: readonly (string | Buffer)[]): Promise<number> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: '127.0.0.1', port });
     socket.on('error', reject);
@@ -338,6 +333,6 @@ function firstStatus({ port }: ApiServer, text: string): Promise<number> {
       socket.destroy();
       resolve(Number(data.toString().split(' ')[1]));
     });
-    socket.write(text);
+    for (const piece of pieces) socket.write(piece);
   });
 }

@@ -3,6 +3,7 @@ import type { Link } from '../../cluster/decide-suspicion.ts';
 import { SuspicionWatch } from '../../cluster/suspicion-watch.ts';
 import type { BrokerLog } from '../../log/broker-log.ts';
 import { GroupLoads } from '../../log/group-loads.ts';
+import { WorkLimit } from '../../runtime/concurrency.ts';
 import type { HttpHandler } from '../../runtime/http-exchange.ts';
 import { inBackground } from '../../runtime/in-background.ts';
 import type { Logger } from '../../runtime/logger.ts';
@@ -30,6 +31,7 @@ import { Peers } from './peers.ts';
 import { RefusalLog } from './refusal-log.ts';
 import { ReleaseNotices } from './release-notices.ts';
 import { answerOf, passedAnswer, passedRequest, registryMethod, requestOf } from './registry-method.ts';
+import type { PassedAnswer } from './registry-method.ts';
 import { latestSchemaMethod, schemaByIdMethod } from './schema-methods.ts';
 import { collectMethod, committedMethod } from './table-methods.ts';
 
@@ -40,6 +42,9 @@ const loadsMs = 2_000;
 const schemaMs = 15_000;
 /** It waits for a registry that is being read, and for what it writes. */
 const registryMs = 30_000;
+/** So few of larger ones are sent at a time that the other broker need not have read one before the next may come. */
+const largeRequestBytes = 64 * 1024;
+const maxLargeRequests = 4;
 const measureEveryMs = 1_000;
 /** Beyond what a long poll itself may wait. */
 const answerMs = 2_000;
@@ -58,6 +63,7 @@ export class BrokerPeers {
   readonly #suspicion: SuspicionWatch;
   readonly #loads = new GroupLoads();
   readonly #running: RunningState;
+  readonly #largeRequests = new WorkLimit(maxLargeRequests);
   #unsubscribe: Cancel = () => undefined;
   #measuring: Promise<void> | undefined;
 
@@ -193,9 +199,10 @@ export class BrokerPeers {
   /** The api of the registries of other brokers. */
   readonly askRegistry: RemoteRegistry = async (broker, request) => {
     const options = { timeoutMs: registryMs, signal: request.signal };
-    return await answerOf(
-      await this.#peers.request(broker, registryMethod, await passedRequest(request), options),
-    );
+    const passed = await passedRequest(request);
+    const ask = (): Promise<PassedAnswer> => this.#peers.request(broker, registryMethod, passed, options);
+    const isLarge = passed.body.bytes.length > largeRequestBytes;
+    return await answerOf(await (isLarge ? this.#largeRequests.run(ask) : ask()));
   };
 
   /** Bytes a second by group, of this broker and all others that can be asked now. */

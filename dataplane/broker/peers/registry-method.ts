@@ -53,8 +53,8 @@ export const registryMethod: PeerMethod<PassedRequest, PassedAnswer> = {
 };
 
 /**
- * What brokers have not read yet of each other is bounded, and a connection over it ends: as many answers of this size as
- * are asked for at a time fit into it.
+ * What brokers have not read yet of each other is bounded: as many answers of this size as are asked for at a time fit
+ * into it. A request may hold the largest schema there is.
  */
 export const maxPassedBytes = { request: 3 * 1024 * 1024, answer: 768 * 1024 };
 
