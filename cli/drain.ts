@@ -1,4 +1,4 @@
-import { cordonedBrokers, setCordoned } from '../dataplane/client/placement-admin.ts';
+import { isCordoned, setCordoned } from '../dataplane/client/placement-admin.ts';
 import { sleep } from '../dataplane/runtime/runtime.ts';
 import { UsageError } from './command.ts';
 import type { Command, ExitCode } from './command.ts';
@@ -55,9 +55,9 @@ async function drain(
     io.err(`firn drain: there is no broker ${broker}; there are ${brokers.map(({ id }) => id).join(', ')}\n`);
     return 1;
   }
-  const others = brokers.map(({ id }) => id).filter((id) => id !== broker);
-  const cordoned = await cordonedBrokers(client, others);
-  if (others.every((id) => cordoned.has(id))) {
+  const others = brokers.filter(({ id }) => id !== broker);
+  const cordoned = await Promise.all(others.map(({ id }) => client.retrying(() => isCordoned(client, id))));
+  if (cordoned.every(Boolean)) {
     io.err(
       `firn drain: there is no broker but ${broker} that could take what it leads: start one, or undo the drain of another\n`,
     );

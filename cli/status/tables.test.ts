@@ -20,13 +20,40 @@ async function adminPort(t: TestContext, text: string | undefined): Promise<stri
 
 const asked = { signal: new AbortController().signal, timeoutMs: 200 };
 
+const broker = { id: 7, zone: 'a', version: '', phase: 'serving', sid: null };
+
 test('an admin port of another cluster, of something else, or a silent one shows no tables and says why', async (t) => {
-  const status = JSON.stringify({ cluster: { id: 'mine' }, tables: [] });
-  const mine = await adminPort(t, status);
-  assert.deepEqual(await tablesAt(mine, 'mine', asked), { tables: [] });
-  const problem = async (admin: string): Promise<string> => tableLines(await tablesAt(admin, 'other', asked));
-  assert.match(await problem(mine), /is of another cluster \(mine\); --admin names the admin port/);
-  assert.match(await problem(await adminPort(t, '{}')), /is no admin port of Firn/);
-  assert.match(await problem(await adminPort(t, 'hello')), /does not answer/);
+  const mine = await adminPort(
+    t,
+    JSON.stringify({ broker, cluster: { id: 'mine', brokers: [] }, tables: [] }),
+  );
+  const seen = await tablesAt([mine], 'mine', asked);
+  assert.deepEqual(seen, { tables: [], draining: new Set(), brokers: new Set([7]), problems: [] });
+  assert.equal(tableLines(seen, 1), '');
+  const problem = async (...admins: readonly string[]): Promise<string> =>
+    tableLines(await tablesAt(admins, 'other', asked), 1);
+  assert.match(
+    await problem(mine),
+    /^\ntables are not shown: .* is of another cluster \(mine\); --admin names admin ports/,
+  );
+  const page = await adminPort(t, '{}');
+  const text = await adminPort(t, 'hello');
+  assert.match(await problem(page), /is no admin port of Firn/);
+  assert.match(await problem(text), /does not answer/);
   assert.match(await problem(await adminPort(t, undefined)), /does not answer \(.*time/);
+  assert.match(await problem(page, text), /is no admin port of Firn;.*\n.*does not answer.*\n$/);
+  const one = await tablesAt([mine, page], 'mine', asked);
+  assert.match(
+    tableLines(one, 2),
+    /^\nhttp\S+ is no admin port of Firn; --admin names admin ports of brokers\n$/,
+  );
+});
+
+test('brokers that drain are told by any of them', async (t) => {
+  const brokers = [
+    { id: 7, state: 'alive' },
+    { id: 8, state: 'draining' },
+  ];
+  const admin = await adminPort(t, JSON.stringify({ broker, cluster: { id: 'mine', brokers }, tables: [] }));
+  assert.deepEqual((await tablesAt([admin], 'mine', asked)).draining, new Set([8]));
 });

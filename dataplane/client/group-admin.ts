@@ -47,24 +47,22 @@ const offsetFetchByName = 9;
 export function listAllGroups(client: KafkaClient): Promise<readonly ListedGroup[]> {
   return client.retrying(async () => {
     const { brokers } = await client.metadata([]);
-    const found = await Promise.all(
-      brokers.map(async ({ id }) => {
-        const connection = await client.broker(id);
-        const { errorCode, groups } = await connection.request(listGroups, {});
-        refuseError(errorCode, `groups of broker ${id} could not be listed`);
-        return groups;
-      }),
-    );
-    return found
-      .flat()
-      .map(({ groupId, groupType, groupState, protocolType }) => ({
-        group: groupId,
-        type: groupType,
-        state: groupState,
-        protocol: protocolType,
-      }))
-      .toSorted((a, b) => (a.group < b.group ? -1 : 1));
+    const found = await Promise.all(brokers.map(({ id }) => groupsAt(client, id)));
+    return found.flat().toSorted((a, b) => (a.group < b.group ? -1 : 1));
   });
+}
+
+/** The groups that a broker coordinates. @throws KafkaError, ClientError: it cannot be asked */
+export async function groupsAt(client: KafkaClient, broker: number): Promise<readonly ListedGroup[]> {
+  const connection = await client.broker(broker);
+  const { errorCode, groups } = await connection.request(listGroups, {});
+  refuseError(errorCode, `groups of broker ${broker} could not be listed`);
+  return groups.map(({ groupId, groupType, groupState, protocolType }) => ({
+    group: groupId,
+    type: groupType,
+    state: groupState,
+    protocol: protocolType,
+  }));
 }
 
 /** @throws KafkaError GROUP_ID_NOT_FOUND when there is no such group */

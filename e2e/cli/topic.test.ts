@@ -88,7 +88,7 @@ describe('firn topic and firn status', () => {
     const { code, out } = await firn(fixture, ['status']);
     assert.equal(code, 0);
     assert.match(out, /^partitions +\d+, without a leader: 0$/m);
-    assert.match(out, new RegExp(`^ +0 +127\\.0\\.0\\.1:${fixture.port} +a +\\d+$`, 'm'));
+    assert.match(out, new RegExp(`^ +0 +alive +a +127\\.0\\.0\\.1:${fixture.port} +\\d+ +\\d+$`, 'm'));
     const value = json(await firn(fixture, ['status', '--json'])) as {
       brokers: object[];
       leaderless: object[];

@@ -3,6 +3,7 @@ import type { ConfigEntry } from '../../runtime/config-entry.ts';
 import { presentBrokerConfigs } from '../../cluster/broker-config-changes.ts';
 import { placementByConfig } from '../../cluster/cluster-config-changes.ts';
 import type { BrokerEntry, ClusterState, Configs } from '../../cluster/cluster-state.ts';
+import { placementZoneConfig } from '../../cluster/home-zone.ts';
 import { settableClusterConfigs } from '../../cluster/config/cluster-configs.ts';
 import type { KafkaConfigEntry } from '../../cluster/config/kafka-config.ts';
 import { singleBrokerConfigTable } from '../../cluster/config/single-broker-configs.ts';
@@ -55,12 +56,20 @@ const typeNumbers: Record<ConfigEntry['type'], number> = {
   list: 7,
 };
 
-/** All configs of a topic: its own, else the cluster's, else the defaults. */
-export function describedTopicConfigs(own: Configs, cluster: Configs): DescribedConfig[] {
+/**
+ * All configs of a topic: its own, else the cluster's, else the defaults. The zone of a topic that belongs into one is told
+ * although the brokers chose it, as if that were the default.
+ */
+export function describedTopicConfigs(
+  own: Configs,
+  cluster: Configs,
+  homeZone: string | undefined,
+): DescribedConfig[] {
   return topicConfigNames.flatMap((name) => {
     const entry = topicConfigEntry(name);
     if (entry === undefined) return [];
     const { clusterDefault = name } = entry;
+    const chosen = name === placementZoneConfig ? homeZone : undefined;
     const described = (as: string): DescribedConfig =>
       describedConfig(as, entry, {
         readOnly: false,
@@ -69,7 +78,7 @@ export function describedTopicConfigs(own: Configs, cluster: Configs): Described
           ...(entry.clusterDefault === undefined
             ? []
             : set(clusterDefault, cluster[clusterDefault], configSource.dynamicDefaultBroker)),
-          { name: clusterDefault, value: formatDefault(entry) ?? '', source: configSource.default },
+          { name: clusterDefault, value: chosen ?? formatDefault(entry) ?? '', source: configSource.default },
         ],
       });
     const synonym = configSynonym(name);

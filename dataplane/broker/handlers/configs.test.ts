@@ -320,6 +320,23 @@ test('every config of a topic is described, with its type, source, synonyms and 
   });
 });
 
+test('the zone that was chosen for a topic is told, as what is not set', async () => {
+  const { time, join } = adminWorld();
+  await time.drive(async () => {
+    const one = await join(1, 'eu-1a');
+    const configs = { 'table.placement.policy': 'HomeZone' };
+    await changed(one, (state) => createTopic(state, topicOf('a', 1, { configs })));
+    await changed(one, (state) => createTopic(state, topicOf('b', 2)));
+    const zoneOf = async (name: string): Promise<readonly unknown[]> => {
+      const described = await describe(one, [topic, name]);
+      const zone = described.configs.find((config) => config.name === 'table.placement.zone');
+      return [zone?.value, zone?.configSource];
+    };
+    assert.deepEqual(await zoneOf('a'), ['eu-1a', 5]);
+    assert.deepEqual(await zoneOf('b'), ['', 5]);
+  });
+});
+
 test('a broker tells what it was started with and what is set for the cluster', async () => {
   const { time, join } = adminWorld();
   await time.drive(async () => {

@@ -138,15 +138,17 @@ function created(state: ClusterState | undefined, requested: RequestedTopic): To
       requested.replicationFactor ??
       defaultReplicationFactor(cluster) ??
       (state === undefined ? 1 : replicasOf(state).zoneCount),
-    configs: describedTopicConfigs(configs instanceof ChangeRefused ? {} : configs, cluster).map(
-      ({ name: config, value, readOnly, source }) => ({
-        name: config,
-        value,
-        readOnly,
-        configSource: source,
-        isSensitive: false,
-      }),
-    ),
+    configs: describedTopicConfigs(
+      configs instanceof ChangeRefused ? {} : configs,
+      cluster,
+      state?.topics.get(name)?.homeZone,
+    ).map(({ name: config, value, readOnly, source }) => ({
+      name: config,
+      value,
+      readOnly,
+      configSource: source,
+      isSensitive: false,
+    })),
   };
 }
 

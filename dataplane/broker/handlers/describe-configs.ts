@@ -67,7 +67,7 @@ function describe(
         return told('INVALID_TOPIC_EXCEPTION', `${JSON.stringify(name)} is no topic name`);
       const topic = state.topics.get(name);
       if (topic === undefined) return told('UNKNOWN_TOPIC_OR_PARTITION', `there is no topic ${name}`);
-      return describedTopicConfigs(topic.configs, state.configs);
+      return describedTopicConfigs(topic.configs, state.configs, topic.homeZone);
     }
     case 'cluster':
       return describedClusterConfigs(state).filter(
