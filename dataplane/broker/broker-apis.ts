@@ -1,5 +1,6 @@
 import type { ClusterState } from '../cluster/cluster-state.ts';
 import type { BrokerLog } from '../log/broker-log.ts';
+import type { ZoneReaders } from '../log/zone/zone-readers.ts';
 import { ProducerIdBlocks } from '../log/producer-id-blocks.ts';
 import { consumerGroupDescribe } from '../protocol/api/consumer-group-describe.ts';
 import { consumerGroupHeartbeat } from '../protocol/api/consumer-group-heartbeat.ts';
@@ -29,6 +30,8 @@ import type { BrokerSettings } from './config/broker-configs.ts';
 import type { ClusterView } from './cluster-view.ts';
 import { featuresOf } from './features.ts';
 import { FetchSessions } from './fetch/fetch-session.ts';
+import { ZoneReads } from './fetch/zone-reads.ts';
+import type { ClientZones } from './client-zone.ts';
 import type { GroupCoordinator } from './groups/group-coordinator.ts';
 import { ClusterCoordinatorDirectory } from './groups/cluster-coordinator-directory.ts';
 import { groupHandlers } from './groups/handlers.ts';
@@ -46,6 +49,8 @@ export interface ApiEnvironment {
   readonly log: BrokerLog;
   readonly view: ClusterView;
   readonly groups: GroupCoordinator;
+  readonly zoneReaders: ZoneReaders;
+  readonly clientZones: ClientZones;
   readonly store: ObjectStore;
   readonly runtime: Runtime;
   readonly settings: BrokerSettings;
@@ -75,13 +80,22 @@ export function serveApis(environment: ApiEnvironment): RequestDispatcher {
 }
 
 function serveRecords(dispatcher: RequestDispatcher, environment: ApiEnvironment): void {
-  const { log, view, store, runtime, settings, signal } = environment;
+  const { brokerId, log, view, store, runtime, settings, zoneReaders, clientZones, signal } = environment;
   const directory = new PartitionDirectory(log, view);
   // Clients before KIP-896 take the whole range of versions from the first one on: Kafka says 0 here too.
   dispatcher.serve(produce, produceHandler({ log, directory, runtime }), { advertisedFrom: 0 });
   const sessions = new FetchSessions(runtime.random, { maxSessions: 1_000, maxPartitions: 1_000_000 });
-  const fetchOptions = { maxBytes: settings.fetchMaxBytes };
-  dispatcher.serve(fetch, fetchHandler({ log, directory, runtime, sessions, options: fetchOptions }), {
+  const zoneReads = new ZoneReads({
+    brokerId,
+    zone: settings.zone,
+    view,
+    clients: clientZones,
+    readers: zoneReaders,
+    refreshCluster: () => log.cluster.refresh(),
+    runtime,
+  });
+  const options = { maxBytes: settings.fetchMaxBytes };
+  dispatcher.serve(fetch, fetchHandler({ log, directory, runtime, sessions, zoneReads, options }), {
     serial: true,
   });
   dispatcher.serve(listOffsets, listOffsetsHandler({ log, directory }));

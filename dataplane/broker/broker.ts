@@ -1,5 +1,6 @@
 import { BrokerLog } from '../log/broker-log.ts';
 import type { LogError } from '../log/errors.ts';
+import { ZoneReaders } from '../log/zone/zone-readers.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Runtime } from '../runtime/runtime.ts';
@@ -11,6 +12,7 @@ import type { BrokerPhase, BrokerStatus } from './broker-status.ts';
 import { serveApis } from './broker-apis.ts';
 import { brokerSettings } from './broker-options.ts';
 import type { BrokerOptions } from './broker-options.ts';
+import { ClientZones } from './client-zone.ts';
 import { ClusterView } from './cluster-view.ts';
 import { BrokerLogCoordinatorLog } from './groups/broker-log-coordinator-log.ts';
 import { topicsViewOf } from './groups/cluster-coordinator-directory.ts';
@@ -66,6 +68,7 @@ export class Broker {
   readonly groups: GroupCoordinator;
   readonly registry: LogRegistry;
   readonly tables: BrokerTables;
+  readonly zoneReaders: ZoneReaders;
   readonly peers: BrokerPeers | undefined;
   readonly #environment: BrokerEnvironment;
   readonly #metrics: BrokerMetrics;
@@ -108,6 +111,15 @@ export class Broker {
     const onProblem = (what: string, error: unknown): void => {
       logger.warn('a problem was met and is tried again', { what, error });
     };
+    this.zoneReaders = new ZoneReaders({
+      store,
+      runtime,
+      cold: this.log.cold,
+      cluster: this.log.cluster,
+      durable: (broker, sid, slot, waitMs, signal) =>
+        this.peers?.durable(broker, sid, slot, waitMs, signal) ?? Promise.resolve(undefined),
+      onProblem,
+    });
     this.groups = new GroupCoordinator({
       log: new BrokerLogCoordinatorLog(this.log),
       runtime,
@@ -162,6 +174,8 @@ export class Broker {
       log: this.log,
       view: this.view,
       groups: this.groups,
+      zoneReaders: this.zoneReaders,
+      clientZones: new ClientZones(this.view),
       store,
       runtime,
       settings,
@@ -253,6 +267,7 @@ export class Broker {
     this.#stopped.abort(reason);
     await Promise.all(this.#environment.acceptors.map((acceptor) => acceptor.close()));
     this.connections.close(reason);
+    this.zoneReaders.stop();
     this.groups.stop();
     this.registry.stop();
     await this.tables.service.stop();

@@ -7,14 +7,15 @@ import type { ClusterView, NamedTopic, PartitionLeader } from './cluster-view.ts
 
 /** A partition that this broker leads, or why it does not. */
 export type PartitionAccess =
-  | { readonly kind: 'served'; readonly topic: NamedTopic; readonly served: Served }
-  | {
-      readonly kind: 'refused';
-      readonly error: KafkaErrorName;
-      readonly errorCode: number;
-      /** Where the client should go instead, as far as is known (KIP-951). */
-      readonly leader?: PartitionLeader | undefined;
-    };
+  { readonly kind: 'served'; readonly topic: NamedTopic; readonly served: Served } | PartitionRefusal;
+
+export interface PartitionRefusal {
+  readonly kind: 'refused';
+  readonly error: KafkaErrorName;
+  readonly errorCode: number;
+  /** Where the client should go instead, as far as is known (KIP-951). */
+  readonly leader?: PartitionLeader | undefined;
+}
 
 /** How a client names a partition: by the topic's name or its id. */
 export interface PartitionName {
@@ -62,6 +63,6 @@ export class PartitionDirectory {
   }
 }
 
-function refused(error: KafkaErrorName, leader?: PartitionLeader): PartitionAccess {
+export function refused(error: KafkaErrorName, leader?: PartitionLeader): PartitionRefusal {
   return { kind: 'refused', error, errorCode: kafkaErrors[error].code, leader };
 }

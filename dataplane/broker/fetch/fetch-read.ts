@@ -1,11 +1,13 @@
 import type { BrokerLog } from '../../log/broker-log.ts';
-import type { Served } from '../../log/served-groups.ts';
-import { inBackground } from '../../runtime/in-background.ts';
+import { kafkaErrors } from '../../protocol/error-code.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { PartitionLeader } from '../cluster-view.ts';
 import { toldError } from '../log-error-codes.ts';
-import type { PartitionDirectory } from '../partition-access.ts';
+import type { PartitionDirectory, PartitionRefusal } from '../partition-access.ts';
 import type { FetchPartition } from './fetch-session.ts';
+import { OwnedSource } from './fetch-source.ts';
+import type { FetchSource } from './fetch-source.ts';
+import type { ZoneFetch } from './zone-reads.ts';
 
 /** What one fetch found in one partition. */
 export interface PartitionAnswer {
@@ -18,6 +20,8 @@ export interface PartitionAnswer {
   readonly sizeBytes: number;
   /** Who leads it instead of us. */
   readonly leader?: PartitionLeader | undefined;
+  /** From where the client is to read it instead of from us. */
+  readonly preferredReplica?: number | undefined;
 }
 
 export interface FetchReadOptions {
@@ -27,12 +31,20 @@ export interface FetchReadOptions {
   /** In the order in which they share `maxBytes`. */
   readonly partitions: readonly FetchPartition[];
   readonly byId: boolean;
+  /** Absent: only partitions are read that this broker owns, by whoever asks. */
+  readonly zone?: ZoneFetch | undefined;
   /** Of all records together; the first batch comes whatever its size, so that a consumer always gets on. */
   readonly maxBytes: number;
   /** Nobody waits any more. */
   readonly signal: AbortSignal;
   /** As of `RequestContext`: then the memory of the records may be used for others. */
   readonly afterResponse: (release: () => void) => void;
+}
+
+/** A partition whose end has been reached. */
+interface Waiting {
+  readonly source: FetchSource;
+  readonly offset: number;
 }
 
 const noPieces: readonly Uint8Array[] = [];
@@ -69,36 +81,48 @@ export class FetchRead {
   }
 
   /** Reads what has not brought anything so far; returns the partitions whose ends have been reached. */
-  async #look(): Promise<readonly Served[]> {
-    const waiting: Served[] = [];
+  async #look(): Promise<readonly Waiting[]> {
+    const waiting: Waiting[] = [];
     const reads: Promise<void>[] = [];
     for (const partition of this.#options.partitions) {
       if ((this.#answers.get(partition)?.sizeBytes ?? 0) > 0) continue;
-      const served = this.#find(partition);
-      if (served === undefined) continue;
-      const { highWatermark, logStart } = served.partition;
-      if (partition.fetchOffset === highWatermark) {
-        this.#answers.set(partition, atTheEnd(partition, served));
-        confirmSoon(served);
-        waiting.push(served);
+      const source = this.#find(partition);
+      if (source === undefined) continue;
+      if (this.#hasNothing(partition, source)) {
+        waiting.push({ source, offset: partition.fetchOffset });
         continue;
       }
       const leftBytes = this.#options.maxBytes - this.#sizeBytes - this.#reservedBytes;
       if (leftBytes <= 0 && this.#sizeBytes + this.#reservedBytes > 0) {
         // Its turn comes with the next request.
-        this.#answers.set(partition, nothing(partition, { highWatermark, logStart }));
+        this.#answers.set(partition, nothing(partition, source));
         continue;
       }
       const limitBytes = Math.max(1, Math.min(partition.maxBytes, leftBytes));
       this.#reservedBytes += limitBytes;
-      reads.push(this.#read(partition, served, limitBytes));
+      reads.push(this.#read(partition, source, limitBytes, waiting));
     }
     if (reads.length > 0) await Promise.all(reads);
     return waiting;
   }
 
-  #find(partition: FetchPartition): Served | undefined {
-    const { directory, byId } = this.#options;
+  /** Answers that there is nothing to read, if that is so. */
+  #hasNothing(partition: FetchPartition, source: FetchSource): boolean {
+    switch (source.at(partition.fetchOffset)) {
+      case 'records':
+        return false;
+      case 'end':
+        this.#answers.set(partition, nothing(partition, source));
+        return true;
+      case 'above':
+        // It may come while the client waits.
+        this.#answers.set(partition, failed(partition, kafkaErrors.OFFSET_NOT_AVAILABLE.code));
+        return true;
+    }
+  }
+
+  #find(partition: FetchPartition): FetchSource | undefined {
+    const { log, directory, byId, zone } = this.#options;
     const topic = byId
       ? directory.view.topicById(partition.topicId)
       : directory.view.topicByName(partition.topicName);
@@ -108,16 +132,37 @@ export class FetchRead {
       partition: partition.partition,
       currentLeaderEpoch: partition.currentLeaderEpoch,
     });
-    if (access.kind === 'served') return access.served;
-    this.#fail(partition, access.errorCode, access.leader);
+    if (access.kind === 'served') {
+      const source = new OwnedSource(log, access.served);
+      const preferredReplica = zone?.preferredReplica(access.topic, partition, source);
+      if (preferredReplica === undefined) return source;
+      this.#isUrgent = true;
+      this.#answers.set(partition, { ...nothing(partition, source), preferredReplica });
+      return undefined;
+    }
+    const found =
+      access.error === 'NOT_LEADER_OR_FOLLOWER' && zone !== undefined && topic !== undefined
+        ? zone.source(topic, partition)
+        : access;
+    if (!isRefusal(found)) return found;
+    this.#fail(partition, found.errorCode, found.leader);
     return undefined;
   }
 
-  async #read(partition: FetchPartition, served: Served, limitBytes: number): Promise<void> {
-    const { log, signal, afterResponse } = this.#options;
-    const { topicId, partition: index } = served.partition;
+  async #read(
+    partition: FetchPartition,
+    source: FetchSource,
+    limitBytes: number,
+    waiting: Waiting[],
+  ): Promise<void> {
+    const { signal, afterResponse } = this.#options;
     try {
-      const found = await log.read(topicId, index, partition.fetchOffset, limitBytes, signal);
+      const found = await source.read(partition.fetchOffset, limitBytes, signal);
+      if (found.sizeBytes === 0) {
+        if (!this.#hasNothing(partition, source)) this.#answers.set(partition, nothing(partition, source));
+        waiting.push({ source, offset: partition.fetchOffset });
+        return;
+      }
       afterResponse(found.release);
       this.#sizeBytes += found.sizeBytes;
       this.#answers.set(partition, {
@@ -139,19 +184,11 @@ export class FetchRead {
 
   #fail(partition: FetchPartition, errorCode: number, leader: PartitionLeader | undefined): void {
     this.#isUrgent = true;
-    this.#answers.set(partition, {
-      partition,
-      errorCode,
-      highWatermark: -1,
-      logStartOffset: -1,
-      pieces: noPieces,
-      sizeBytes: 0,
-      leader,
-    });
+    this.#answers.set(partition, failed(partition, errorCode, leader));
   }
 
   /** Resolves when something has changed in one of the partitions, the time is up, or nobody waits any more. */
-  #change(waiting: readonly Served[], waitMs: number): Promise<void> {
+  #change(waiting: readonly Waiting[], waitMs: number): Promise<void> {
     const { runtime, signal } = this.#options;
     return new Promise((resolve) => {
       const cancels: (() => void)[] = [];
@@ -163,7 +200,9 @@ export class FetchRead {
       };
       cancels.push(runtime.after(waitMs, done));
       signal.addEventListener('abort', done, { once: true });
-      for (const { partition } of waiting) cancels.push(partition.onChange(done));
+      for (const { source } of waiting) cancels.push(source.onChange(done));
+      // While other partitions were read something may have come already.
+      if (waiting.some(({ source, offset }) => source.at(offset) === 'records')) done();
       if (signal.aborted) {
         this.#isUrgent = true;
         done();
@@ -172,14 +211,11 @@ export class FetchRead {
   }
 }
 
-function atTheEnd(partition: FetchPartition, { partition: owned }: Served): PartitionAnswer {
-  return nothing(partition, owned);
+function isRefusal(found: FetchSource | PartitionRefusal): found is PartitionRefusal {
+  return 'kind' in found;
 }
 
-function nothing(
-  partition: FetchPartition,
-  { highWatermark, logStart }: { readonly highWatermark: number; readonly logStart: number },
-): PartitionAnswer {
+function nothing(partition: FetchPartition, { highWatermark, logStart }: FetchSource): PartitionAnswer {
   return {
     partition,
     errorCode: 0,
@@ -190,14 +226,14 @@ function nothing(
   };
 }
 
-/**
- * Where nothing new comes, a session that has been fenced would not notice: it is asked from time to time whether it
- * still owns what it serves. If not, its partitions wake those who wait.
- */
-function confirmSoon({ group }: Served): void {
-  const { session } = group;
-  if (session.live && session.confirmationAgeMs > confirmAfterMs)
-    inBackground(session.confirm().catch(() => undefined));
+function failed(partition: FetchPartition, errorCode: number, leader?: PartitionLeader): PartitionAnswer {
+  return {
+    partition,
+    errorCode,
+    highWatermark: -1,
+    logStartOffset: -1,
+    pieces: noPieces,
+    sizeBytes: 0,
+    leader,
+  };
 }
-
-const confirmAfterMs = 1_000;

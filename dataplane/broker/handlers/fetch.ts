@@ -8,6 +8,7 @@ import type { PartitionLeader } from '../cluster-view.ts';
 import { FetchRead } from '../fetch/fetch-read.ts';
 import type { PartitionAnswer } from '../fetch/fetch-read.ts';
 import type { FetchSession, FetchSessions } from '../fetch/fetch-session.ts';
+import type { ZoneReads } from '../fetch/zone-reads.ts';
 import type { Handler } from '../handler.ts';
 import { nodeEndpoints } from '../node-endpoints.ts';
 import type { PartitionDirectory } from '../partition-access.ts';
@@ -29,10 +30,11 @@ export function fetchHandler(dependencies: {
   readonly log: BrokerLog;
   readonly directory: PartitionDirectory;
   readonly sessions: FetchSessions;
+  readonly zoneReads: ZoneReads;
   readonly runtime: Runtime;
   readonly options: FetchOptions;
 }): Handler<typeof fetch> {
-  const { log, directory, sessions, runtime, options } = dependencies;
+  const { log, directory, sessions, zoneReads, runtime, options } = dependencies;
   return async (request, context) => {
     if (isFollower(request)) return failed('INVALID_REQUEST');
     const target = sessions.resolve(request, context.apiVersion);
@@ -43,6 +45,7 @@ export function fetchHandler(dependencies: {
       runtime,
       partitions: target.partitions,
       byId: context.apiVersion >= 13,
+      zone: zoneReads.for(context, request.rackId),
       maxBytes: Math.max(0, Math.min(request.maxBytes, options.maxBytes)),
       signal: context.signal,
       afterResponse: context.afterResponse,
@@ -64,7 +67,7 @@ export function fetchHandler(dependencies: {
   };
 }
 
-/** There are no followers: records are replicated by the object store. */
+/** No broker fetches as a follower: records are replicated by the object store. */
 function isFollower({ replicaId, replicaState }: FetchRequest): boolean {
   return replicaId >= 0 || replicaState.replicaId >= 0;
 }
@@ -76,9 +79,10 @@ function failed(error: KafkaErrorName): Response {
 /** What the client of an incremental session does not know yet. */
 function changed(answers: readonly PartitionAnswer[]): readonly PartitionAnswer[] {
   return answers.filter(
-    ({ partition, errorCode, sizeBytes, highWatermark, logStartOffset }) =>
+    ({ partition, errorCode, sizeBytes, highWatermark, logStartOffset, preferredReplica }) =>
       errorCode !== 0 ||
       sizeBytes > 0 ||
+      preferredReplica !== undefined ||
       highWatermark !== partition.highWatermark ||
       logStartOffset !== partition.logStartOffset,
   );
@@ -109,7 +113,7 @@ function byTopic(answers: readonly PartitionAnswer[]): Response['responses'] {
 }
 
 function partitionResponse(answer: PartitionAnswer): PartitionResponse {
-  const { partition, errorCode, highWatermark, logStartOffset, pieces, leader } = answer;
+  const { partition, errorCode, highWatermark, logStartOffset, pieces, leader, preferredReplica } = answer;
   return {
     partitionIndex: partition.partition,
     errorCode,
@@ -119,6 +123,7 @@ function partitionResponse(answer: PartitionAnswer): PartitionResponse {
     logStartOffset,
     abortedTransactions: null,
     records: pieces,
+    ...(preferredReplica === undefined ? {} : { preferredReadReplica: preferredReplica }),
     ...(leader === undefined ? {} : { currentLeader: leaderHint(leader) }),
   };
 }

@@ -33,6 +33,8 @@ export const countNames = [
   'replaced',
   'brokenConnections',
   'cuts',
+  'redirects',
+  'zoneReads',
 ] as const;
 export type CountName = (typeof countNames)[number];
 
@@ -80,6 +82,8 @@ export class BrokerWorld implements BrokerSimulation {
     replaced: 0,
     brokenConnections: 0,
     cuts: 0,
+    redirects: 0,
+    zoneReads: 0,
   };
 
   constructor(seed: number, isTracing = false) {
@@ -144,8 +148,8 @@ export class BrokerWorld implements BrokerSimulation {
       if (this.#isTracing && error instanceof Error)
         this.trace.push((error.cause instanceof Error ? error.cause.stack : error.stack) ?? '');
     }
-    const { acknowledged, reads, commits } = this.history;
-    const counts = { ...this.#counts, acknowledged, reads, commits };
+    const { acknowledged, reads, commits, redirects, zoneReads } = this.history;
+    const counts = { ...this.#counts, acknowledged, reads, commits, redirects, zoneReads };
     return { seed: this.seed, steps: this.time.steps, violation, invariant, counts };
   }
 
@@ -164,7 +168,12 @@ export class BrokerWorld implements BrokerSimulation {
     );
     for (const producer of producers) producer.start();
     const all = Array.from({ length: this.partitions }, (_, partition) => partition);
-    const readers = [new SimulatedReader(this, 'r0', all), new SimulatedReader(this, 'r1', all.slice(1))];
+    const readers = [
+      new SimulatedReader(this, 'r0', all),
+      new SimulatedReader(this, 'r1', all.slice(1)),
+      // From a broker of their zone, whichever it is.
+      ...[0, 1].map((zone) => new SimulatedReader(this, `z${zone}`, all, `zone-${zone}`)),
+    ];
     for (const reader of readers) reader.start();
     const members = [0, 1, 2].map((at) => new SimulatedMember(this, 'members', `m${at}`));
     for (const member of members) member.start();
@@ -191,12 +200,7 @@ export class BrokerWorld implements BrokerSimulation {
       else node.process.resume();
     }
     await this.#until('all producers are done', 200_000, () => producers.every(({ isDone }) => isDone));
-    const isRead = (): boolean =>
-      readers.every((reader, at) =>
-        Array.from({ length: this.partitions - at }, (_, index) => index + at).every(
-          (partition) => reader.position(partition) >= this.history.acknowledgedEnd(partition),
-        ),
-      );
+    const isRead = (): boolean => readers.every(({ hasReadAll }) => hasReadAll);
     await this.#until('all readers have reached the end', 200_000, isRead);
     const isShared = (): boolean => {
       const assigned = members.flatMap((member) => member.assigned);

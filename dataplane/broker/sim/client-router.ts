@@ -11,6 +11,7 @@ export class ClientRouter {
   readonly client: SimulatedClient;
   readonly #world: BrokerSimulation;
   readonly #leaders = new Map<number, string>();
+  readonly #addresses = new Map<number, string>();
   #coordinator: string | undefined;
 
   constructor(client: SimulatedClient, world: BrokerSimulation) {
@@ -32,13 +33,19 @@ export class ClientRouter {
       topics: [{ name: topicName }],
       allowAutoTopicCreation: false,
     });
-    const addresses = new Map(brokers.map(({ nodeId, host, port }) => [nodeId, `${host}:${port}`]));
+    this.#addresses.clear();
+    for (const { nodeId, host, port } of brokers) this.#addresses.set(nodeId, `${host}:${port}`);
     for (const { partitions } of topics) {
       for (const { partitionIndex, leaderId } of partitions) {
-        const address = addresses.get(leaderId);
+        const address = this.#addresses.get(leaderId);
         if (address !== undefined) this.#leaders.set(partitionIndex, address);
       }
     }
+  }
+
+  /** Where a broker is that a leader has named; `undefined`: Metadata did not name it. */
+  addressOf(brokerId: number): string | undefined {
+    return this.#addresses.get(brokerId);
   }
 
   async coordinator(group: string): Promise<string> {

@@ -15,6 +15,9 @@ export class History {
   acknowledged = 0;
   reads = 0;
   commits = 0;
+  /** Consumers that were sent to a broker of their zone, and what they have read there. */
+  redirects = 0;
+  zoneReads = 0;
 
   /** A record was acknowledged, or read, at this place. */
   seen(partition: number, offset: number, value: string, how: 'acknowledged' | 'read'): void {

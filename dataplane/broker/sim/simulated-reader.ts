@@ -12,16 +12,23 @@ import { BrokerViolation } from './violation.ts';
 const fetchVersion = 12;
 const listVersion = 7;
 
-/** Reads partitions from their beginnings, with incremental fetch sessions, and looks at their ends from time to time. */
+/**
+ * Reads partitions from their beginnings, with incremental fetch sessions, and looks at their ends from time to time. With
+ * a rack it goes where leaders send it (KIP-392), and back to the leader after any error there, as Kafka's consumer does.
+ */
 export class SimulatedReader {
   readonly #world: BrokerSimulation;
   readonly #name: string;
   readonly #router: ClientRouter;
   readonly #positions: Map<number, number>;
+  readonly #rack: string;
+  /** By partition: the broker that the leader wants it read from. */
+  readonly #preferred = new Map<number, number>();
   readonly #sessions = new Map<string, { id: number; epoch: number; told: Map<number, number> }>();
 
-  constructor(world: BrokerSimulation, name: string, partitions: readonly number[]) {
+  constructor(world: BrokerSimulation, name: string, partitions: readonly number[], rack = '') {
     this.#world = world;
+    this.#rack = rack;
     this.#name = name;
     this.#positions = new Map(partitions.map((partition) => [partition, 0]));
     this.#router = new ClientRouter(world.newClient(name), world);
@@ -29,6 +36,13 @@ export class SimulatedReader {
 
   start(): void {
     this.#world.run(this.#run());
+  }
+
+  /** Of all its partitions: nothing is missing that had been acknowledged. */
+  get hasReadAll(): boolean {
+    for (const [partition, position] of this.#positions)
+      if (position < this.#world.history.acknowledgedEnd(partition)) return false;
+    return true;
   }
 
   position(partition: number): number {
@@ -44,6 +58,7 @@ export class SimulatedReader {
       } catch (error) {
         if (!(error instanceof NoAnswer)) throw error;
         for (const partition of this.#positions.keys()) this.#router.forgetLeader(partition);
+        this.#preferred.clear();
         await this.#world.sleep(random.between(5, 50));
       }
     }
@@ -53,7 +68,9 @@ export class SimulatedReader {
   async #fetchOnce(): Promise<void> {
     const byLeader = new Map<string, number[]>();
     for (const partition of this.#positions.keys()) {
-      const address = await this.#router.leader(partition);
+      const leader = await this.#router.leader(partition);
+      const preferred = this.#preferred.get(partition);
+      const address = (preferred === undefined ? undefined : this.#router.addressOf(preferred)) ?? leader;
       byLeader.set(address, [...(byLeader.get(address) ?? []), partition]);
     }
     for (const [address, partitions] of byLeader) await this.#fetch(address, partitions);
@@ -88,6 +105,7 @@ export class SimulatedReader {
               })),
             },
           ],
+          rackId: this.#rack,
           forgottenTopicsData:
             session.id === 0 || forgotten.length === 0 ? [] : [{ topic: topicName, partitions: forgotten }],
         },
@@ -103,7 +121,13 @@ export class SimulatedReader {
       for (const partition of forgotten) session.told.delete(partition);
       for (const partition of changed) session.told.set(partition, this.position(partition));
       for (const { partitions: answers } of answer.responses)
-        for (const one of answers) this.#take(one.partitionIndex, one.errorCode, one.records);
+        for (const one of answers) {
+          if (one.preferredReadReplica >= 0) {
+            this.#world.history.redirects += 1;
+            this.#preferred.set(one.partitionIndex, one.preferredReadReplica);
+          }
+          this.#take(one.partitionIndex, one.errorCode, one.records);
+        }
     } catch (error) {
       this.#sessions.delete(address);
       throw error;
@@ -112,7 +136,9 @@ export class SimulatedReader {
 
   #take(partition: number, errorCode: number, records: Uint8Array | null): void {
     if (errorCode !== 0) {
-      if (!isRetriableCode(errorCode))
+      // Where it was sent it may be too early; the leader decides.
+      const isElsewhere = this.#preferred.delete(partition);
+      if (!isRetriableCode(errorCode) && !isElsewhere)
         throw new BrokerViolation(
           'valid positions',
           `${this.#name}: partition ${partition} at ${this.position(partition)} got error ${errorCode}`,
@@ -132,6 +158,7 @@ export class SimulatedReader {
           throw new BrokerViolation('dense offsets', `${partition}@${position}: ${cursor.offset} came next`);
         const value = Buffer.from(cursor.value ?? []).toString();
         this.#world.history.seen(partition, cursor.offset, value, 'read');
+        if (this.#preferred.has(partition)) this.#world.history.zoneReads += 1;
         position += 1;
       }
       at += header.sizeBytes;

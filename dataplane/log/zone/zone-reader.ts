@@ -257,8 +257,8 @@ export class ZonePartition {
   readonly #reader: ZoneReader;
   readonly #group: GroupReader;
   readonly #listeners = new Set<() => void>();
-  #end = 0;
-  #logStart = 0;
+  #end = -1;
+  #logStart = -1;
   /** In which its end was seen. */
   #era = -1;
 
@@ -268,11 +268,12 @@ export class ZonePartition {
     this.#group = group;
   }
 
-  /** Offset after the last record seen. Only grows. */
+  /** Offset after the last record seen; only grows. -1: nobody has looked yet. */
   get highWatermark(): number {
     return this.#end;
   }
 
+  /** -1: nobody has looked yet. */
   get logStart(): number {
     return this.#logStart;
   }
@@ -342,7 +343,7 @@ export class ZonePartition {
   }
 
   #saw({ tail, endOffset, nextOffset, sizeBytes, logStartOffset }: GroupReadResult, era: number): void {
-    const seen = sizeBytes > 0 ? Math.max(nextOffset, endOffset) : tail === undefined ? 0 : endOffset;
+    const seen = sizeBytes > 0 ? Math.max(nextOffset, endOffset) : tail === undefined ? -1 : endOffset;
     this.#end = Math.max(this.#end, seen);
     this.#logStart = logStartOffset;
     if (tail !== undefined && this.#reader.sawEnd(tail.next, era)) this.#era = this.#reader.era;
