@@ -6,7 +6,6 @@ import type { SimulatedStore } from '../../store/simulated/simulated-store.ts';
 import { LogError } from '../../log/errors.ts';
 import type { LogOptions } from '../../log/options.ts';
 import { Broker } from '../broker.ts';
-import type { SimulatedLinks } from './simulated-links.ts';
 import type { SimulatedNetwork } from './simulated-network.ts';
 
 export interface NodeEvents {
@@ -26,14 +25,13 @@ export class BrokerNode {
       readonly time: VirtualTime;
       readonly store: SimulatedStore;
       readonly network: SimulatedNetwork;
-      readonly links: SimulatedLinks;
       readonly options: Partial<LogOptions>;
       readonly attemptTimeoutMs: number;
     },
     id: number,
     events: NodeEvents,
   ) {
-    const { time, store, network, links } = world;
+    const { time, store, network } = world;
     this.id = id;
     this.address = `broker-${id}:9092`;
     this.process = time.process(`broker-${id}`, {
@@ -41,7 +39,7 @@ export class BrokerNode {
       clockRate: time.random.between(0.98, 1.02),
     });
     const { runtime } = this.process;
-    const internal = links.listen(id, this.process, `broker-${id}:9093`);
+    const internal = network.listen(this.process, 'internal', `broker-${id}:9093`);
     this.broker = new Broker({
       store: store.connect(this.process, { attemptTimeoutMs: world.attemptTimeoutMs }),
       runtime,
@@ -61,7 +59,7 @@ export class BrokerNode {
         version: 'sim',
       },
       acceptors: [network.listen(this.process, 'PLAINTEXT', this.address)],
-      internal: { acceptor: internal, dialer: links.dialer(id, this.process) },
+      internal: { acceptor: internal, dialer: network.dialer(this.process) },
       options: {
         log: world.options,
         groups: { initialRebalanceDelayMs: 100, snapshotMinBytes: 3_000, loadRetryMs: 100 },

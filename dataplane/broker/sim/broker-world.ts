@@ -16,7 +16,6 @@ import { History } from './history.ts';
 import { NoAnswer, SimulatedClient } from './simulated-client.ts';
 import { SimulatedCommitter } from './simulated-committer.ts';
 import { SimulatedMember } from './simulated-member.ts';
-import { SimulatedLinks } from './simulated-links.ts';
 import { SimulatedNetwork } from './simulated-network.ts';
 import { SimulatedProducer } from './simulated-producer.ts';
 import { SimulatedReader } from './simulated-reader.ts';
@@ -62,7 +61,6 @@ export class BrokerWorld implements BrokerSimulation {
   readonly history = new History();
   readonly partitions = 4;
   readonly network: SimulatedNetwork;
-  readonly links: SimulatedLinks;
   readonly store: SimulatedStore;
   readonly trace: string[] = [];
   readonly isCalm: boolean;
@@ -96,7 +94,6 @@ export class BrokerWorld implements BrokerSimulation {
     this.isLinksOnly = seed % 5 === 1;
     this.network = new SimulatedNetwork(this.time.environment, new VirtualRandom(seed, 'network'));
     this.network.breakShare = this.isCalm ? 0 : 0.002;
-    this.links = new SimulatedLinks(this.time.environment, new VirtualRandom(seed, 'links'));
     this.store = new SimulatedStore({
       environment: this.time.environment,
       seed,
@@ -192,7 +189,7 @@ export class BrokerWorld implements BrokerSimulation {
   ): Promise<void> {
     this.isEnding = true;
     this.network.breakShare = 0;
-    this.links.mendAll();
+    this.network.links.heal();
     this.store.calm();
     for (let id = 0; id < brokers; id++) {
       const node = this.#nodes.get(id);
@@ -235,7 +232,6 @@ export class BrokerWorld implements BrokerSimulation {
         time: this.time,
         store: this.store,
         network: this.network,
-        links: this.links,
         attemptTimeoutMs: 400,
         options: {
           maxLingerMs: 10,
@@ -360,27 +356,17 @@ export class BrokerWorld implements BrokerSimulation {
     const isBoth = this.random.chance(0.5);
     this.#counts.cuts += 1;
     this.note(`cut ${from}>${to}${isBoth ? ' and back' : ''}`);
-    this.links.cut(from, to);
-    if (isBoth) this.links.cut(to, from);
-    const longestMs = this.isLinksOnly ? 40_000 : 4_000;
-    this.time.environment.after(this.random.between(50, longestMs), () => {
-      this.links.mend(from, to);
-      this.links.mend(to, from);
-    });
+    const forMs = this.random.between(50, this.isLinksOnly ? 40_000 : 4_000);
+    this.network.links.cut(`broker-${from}`, `broker-${to}`, forMs);
+    if (isBoth) this.network.links.cut(`broker-${to}`, `broker-${from}`, forMs);
   }
 
   #cutOff(id: number, forMs: number): void {
-    const others = Array.from({ length: brokers }, (_, other) => other).filter((other) => other !== id);
-    for (const other of others) {
-      this.links.cut(id, other);
-      this.links.cut(other, id);
+    for (let other = 0; other < brokers; other++) {
+      if (other === id) continue;
+      this.network.links.cut(`broker-${id}`, `broker-${other}`, forMs);
+      this.network.links.cut(`broker-${other}`, `broker-${id}`, forMs);
     }
-    this.time.environment.after(forMs, () => {
-      for (const other of others) {
-        this.links.mend(id, other);
-        this.links.mend(other, id);
-      }
-    });
   }
 
   /** A group goes to another broker, as an administrator or the operator would have it. */
