@@ -23,6 +23,7 @@ import type { Runtime } from '../runtime/runtime.ts';
 import { ClusterChanges } from './admin/cluster-changes.ts';
 import type { WhyNoTable } from './admin/config-changes.ts';
 import { TopicCreation } from './admin/topic-creation.ts';
+import type { ClientZones } from './client-zone.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { BrokerSettings } from './config/broker-configs.ts';
 import { alterConfigsHandler } from './handlers/alter-configs.ts';
@@ -50,6 +51,7 @@ export interface AdminEnvironment {
   readonly brokerId: number;
   readonly log: BrokerLog;
   readonly view: ClusterView;
+  readonly clientZones: ClientZones;
   readonly runtime: Runtime;
   readonly settings: BrokerSettings;
   readonly whyNoTable: WhyNoTable;
@@ -59,15 +61,15 @@ export interface AdminEnvironment {
 
 /** What is asked about topics, configs and the cluster, and changed in them. */
 export function serveAdminApis(dispatcher: RequestDispatcher, environment: AdminEnvironment): void {
-  const { brokerId, log, view, runtime, settings, whyNoTable, known } = environment;
+  const { brokerId, log, view, clientZones, runtime, settings, whyNoTable, known } = environment;
   const { cluster } = log;
   const changes = new ClusterChanges({ cluster, runtime, known });
   const isServed = (topicId: string, partition: number): boolean =>
     log.served(topicId, partition) !== undefined;
   const creation = new TopicCreation({ cluster, changes, runtime, brokerId, isServed });
 
-  dispatcher.serve(metadata, metadataHandler({ cluster, view, runtime, creation, brokerId }));
-  dispatcher.serve(describeCluster, describeClusterHandler({ view, brokerId }));
+  dispatcher.serve(metadata, metadataHandler({ cluster, view, runtime, creation, brokerId, clientZones }));
+  dispatcher.serve(describeCluster, describeClusterHandler({ view, brokerId, clientZones }));
   dispatcher.serve(describeTopicPartitions, describeTopicPartitionsHandler({ cluster, runtime }));
   dispatcher.serve(createTopics, createTopicsHandler({ cluster, creation, whyNoTable }));
   dispatcher.serve(deleteTopics, deleteTopicsHandler({ view, changes }));

@@ -32,6 +32,7 @@ import { featuresOf } from './features.ts';
 import { FetchSessions } from './fetch/fetch-session.ts';
 import { ZoneReads } from './fetch/zone-reads.ts';
 import type { ClientZones } from './client-zone.ts';
+import type { ZoneBytes } from './zone-bytes.ts';
 import type { GroupCoordinator } from './groups/group-coordinator.ts';
 import { ClusterCoordinatorDirectory } from './groups/cluster-coordinator-directory.ts';
 import { groupHandlers } from './groups/handlers.ts';
@@ -51,6 +52,7 @@ export interface ApiEnvironment {
   readonly groups: GroupCoordinator;
   readonly zoneReaders: ZoneReaders;
   readonly clientZones: ClientZones;
+  readonly zoneBytes: ZoneBytes;
   readonly store: ObjectStore;
   readonly runtime: Runtime;
   readonly settings: BrokerSettings;
@@ -80,10 +82,13 @@ export function serveApis(environment: ApiEnvironment): RequestDispatcher {
 }
 
 function serveRecords(dispatcher: RequestDispatcher, environment: ApiEnvironment): void {
-  const { brokerId, log, view, store, runtime, settings, zoneReaders, clientZones, signal } = environment;
+  const { brokerId, log, view, store, runtime, settings, signal } = environment;
+  const { zoneReaders, clientZones, zoneBytes } = environment;
   const directory = new PartitionDirectory(log, view);
   // Clients before KIP-896 take the whole range of versions from the first one on: Kafka says 0 here too.
-  dispatcher.serve(produce, produceHandler({ log, directory, runtime }), { advertisedFrom: 0 });
+  dispatcher.serve(produce, produceHandler({ log, directory, runtime, clientZones, zoneBytes }), {
+    advertisedFrom: 0,
+  });
   const sessions = new FetchSessions(runtime.random, { maxSessions: 1_000, maxPartitions: 1_000_000 });
   const zoneReads = new ZoneReads({
     brokerId,
@@ -95,9 +100,17 @@ function serveRecords(dispatcher: RequestDispatcher, environment: ApiEnvironment
     runtime,
   });
   const options = { maxBytes: settings.fetchMaxBytes };
-  dispatcher.serve(fetch, fetchHandler({ log, directory, runtime, sessions, zoneReads, options }), {
-    serial: true,
+  const fetches = fetchHandler({
+    log,
+    directory,
+    runtime,
+    sessions,
+    zoneReads,
+    clientZones,
+    zoneBytes,
+    options,
   });
+  dispatcher.serve(fetch, fetches, { serial: true });
   dispatcher.serve(listOffsets, listOffsetsHandler({ log, directory }));
   dispatcher.serve(offsetForLeaderEpoch, offsetForLeaderEpochHandler({ log, directory }));
   dispatcher.serve(deleteRecords, deleteRecordsHandler({ log, directory, runtime }));

@@ -25,6 +25,7 @@ export interface BrokerGauges {
   readonly requestMemoryBytes: number;
   readonly unflushedBytes: number;
   readonly partitionsServed: number;
+  readonly zoneReaders: number;
   /** By id of the other broker. */
   readonly peers: ReadonlyMap<number, Link>;
   readonly log: Readonly<LogCounters>;
@@ -72,6 +73,7 @@ export class BrokerMetrics {
     metrics.gauge('firn_request_memory_bytes').set(gauges.requestMemoryBytes);
     metrics.gauge('firn_unflushed_bytes').set(gauges.unflushedBytes);
     metrics.gauge('firn_served_partitions').set(gauges.partitionsServed);
+    metrics.gauge('firn_zone_read_groups').set(gauges.zoneReaders);
     const peers = metrics.gauge('firn_peer_connections');
     peers.reset();
     for (const [broker, { state }] of gauges.peers) peers.set({ broker: String(broker), state }, 1);

@@ -1,6 +1,7 @@
 import { brokerOfSid } from '../cluster/ownership.ts';
 import type { BrokerLog, LogMemory } from '../log/broker-log.ts';
 import type { LogCounters } from '../log/log-context.ts';
+import type { ZoneReaders } from '../log/zone/zone-readers.ts';
 import type { BrokerState } from '../cluster/cluster-state.ts';
 import type { BrokerGauges } from './broker-metrics.ts';
 import type { TableService } from '../table/table-service.ts';
@@ -121,12 +122,17 @@ export function brokerGauges({
   log,
   connections,
   peers,
-}: Pick<BrokerParts, 'log' | 'connections'> & { readonly peers: BrokerPeers | undefined }): BrokerGauges {
+  zoneReaders,
+}: Pick<BrokerParts, 'log' | 'connections'> & {
+  readonly peers: BrokerPeers | undefined;
+  readonly zoneReaders: Pick<ZoneReaders, 'size'>;
+}): BrokerGauges {
   return {
     connections: connections.count,
     requestMemoryBytes: connections.requestMemoryBytes,
     unflushedBytes: log.budget.usedBytes,
     partitionsServed: (log.log?.groups ?? []).reduce((sum, { partitions }) => sum + partitions.size, 0),
+    zoneReaders: zoneReaders.size,
     peers: peers?.links() ?? new Map(),
     log: log.context.counters,
   };

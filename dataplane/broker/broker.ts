@@ -28,6 +28,7 @@ import { LogRegistry } from './registry/log-registry.ts';
 import { RegistryDirectory, schemasTopic } from './registry/registry-directory.ts';
 import type { RequestDispatcher } from './request-dispatcher.ts';
 import { BrokerTables } from './tables/broker-tables.ts';
+import { ZoneBytes } from './zone-bytes.ts';
 
 export interface BrokerEnvironment {
   readonly store: ObjectStore;
@@ -176,6 +177,7 @@ export class Broker {
       groups: this.groups,
       zoneReaders: this.zoneReaders,
       clientZones: new ClientZones(this.view),
+      zoneBytes: new ZoneBytes(environment.metrics, identity.zone),
       store,
       runtime,
       settings,

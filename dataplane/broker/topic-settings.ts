@@ -1,7 +1,7 @@
 import type { Configs } from '../cluster/cluster-state.ts';
 import { topicConfigOf } from '../cluster/config/topic-configs.ts';
 
-/** What the produce path needs to know of a topic's configs. */
+/** What produce and fetch need to know of a topic's configs. */
 export interface TopicSettings {
   readonly maxMessageBytes: number;
   readonly logAppendTime: boolean;
@@ -10,6 +10,7 @@ export interface TopicSettings {
   /** How far before and after the broker's clock a record's timestamp may lie. */
   readonly timestampBeforeMaxMs: number;
   readonly timestampAfterMaxMs: number;
+  readonly isTable: boolean;
 }
 
 const known = new WeakMap<object, TopicSettings>();
@@ -25,6 +26,7 @@ export function topicSettings(own: Configs, cluster: Configs): TopicSettings {
       logAppendTime: config['message.timestamp.type'] === 'LogAppendTime',
       timestampBeforeMaxMs: config['message.timestamp.before.max.ms'],
       timestampAfterMaxMs: config['message.timestamp.after.max.ms'],
+      isTable: config['table.topic.enable'],
     };
     known.set(config, settings);
   }

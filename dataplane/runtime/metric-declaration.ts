@@ -9,6 +9,7 @@ export const metricUnits = [
   'rows',
   'tables',
   'files',
+  'groups',
   'commits',
   'objects',
   'partitions',

@@ -32,6 +32,18 @@ export const metricTable = {
     labels: ['api'],
     help: 'Bytes of the responses, by API.',
   },
+  firn_zone_bytes_total: {
+    kind: 'counter',
+    unit: 'bytes',
+    labels: ['from', 'to', 'reason', 'table'],
+    help: 'Bytes of records between this broker and Kafka clients by the zones of both, by why they travelled (produce, fetch) and whether their topic is a table. Clients are in zone unknown when nothing tells where they are. What is read from and written to the object store is not in it.',
+  },
+  firn_zone_read_groups: {
+    kind: 'gauge',
+    unit: 'groups',
+    labels: [],
+    help: 'Partition groups of other brokers that this broker reads from the object store for consumers of its own zone. Bounded: of more than 10,000 those go that were asked for least recently.',
+  },
   firn_connections: {
     kind: 'gauge',
     unit: 'connections',

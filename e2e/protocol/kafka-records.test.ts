@@ -246,6 +246,7 @@ const settings = {
   needsKeys: false,
   timestampBeforeMaxMs: Number.MAX_SAFE_INTEGER,
   timestampAfterMaxMs: 3_600_000,
+  isTable: false,
 };
 
 function ourAnswer(bytes: Uint8Array): { readonly error: string; readonly maxTimestampMs?: number } {

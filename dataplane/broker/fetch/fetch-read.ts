@@ -1,7 +1,8 @@
 import type { BrokerLog } from '../../log/broker-log.ts';
+import type { TopicEntry } from '../../cluster/cluster-state.ts';
 import { kafkaErrors } from '../../protocol/error-code.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
-import type { PartitionLeader } from '../cluster-view.ts';
+import type { NamedTopic, PartitionLeader } from '../cluster-view.ts';
 import { toldError } from '../log-error-codes.ts';
 import type { PartitionDirectory, PartitionRefusal } from '../partition-access.ts';
 import type { FetchPartition } from './fetch-session.ts';
@@ -18,6 +19,8 @@ export interface PartitionAnswer {
   readonly logStartOffset: number;
   readonly pieces: readonly Uint8Array[];
   readonly sizeBytes: number;
+  /** Of what has been read. */
+  readonly topic?: TopicEntry | undefined;
   /** Who leads it instead of us. */
   readonly leader?: PartitionLeader | undefined;
   /** From where the client is to read it instead of from us. */
@@ -121,11 +124,14 @@ export class FetchRead {
     }
   }
 
+  #topicOf({ topicId, topicName }: FetchPartition): NamedTopic | undefined {
+    const { directory, byId } = this.#options;
+    return byId ? directory.view.topicById(topicId) : directory.view.topicByName(topicName);
+  }
+
   #find(partition: FetchPartition): FetchSource | undefined {
     const { log, directory, byId, zone } = this.#options;
-    const topic = byId
-      ? directory.view.topicById(partition.topicId)
-      : directory.view.topicByName(partition.topicName);
+    const topic = this.#topicOf(partition);
     const access = directory.find({
       topic,
       byId,
@@ -172,6 +178,7 @@ export class FetchRead {
         logStartOffset: found.logStartOffset,
         pieces: found.pieces,
         sizeBytes: found.sizeBytes,
+        topic: this.#topicOf(partition)?.topic,
       });
     } catch (error) {
       const told = toldError(error);

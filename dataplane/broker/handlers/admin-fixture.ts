@@ -16,6 +16,7 @@ import type { BrokerSettings } from '../config/broker-configs.ts';
 import { defaultGroupOptions } from '../groups/options.ts';
 import { defaultConnectionsOptions } from '../net/connections.ts';
 import { defaultLogOptions } from '../../log/options.ts';
+import { ClientZones } from '../client-zone.ts';
 import { ClusterView } from '../cluster-view.ts';
 import { noResponse } from '../handler.ts';
 import type { Handler } from '../handler.ts';
@@ -28,6 +29,7 @@ export interface AdminBroker {
   readonly cluster: ClusterClient;
   readonly runtime: Runtime;
   readonly view: ClusterView;
+  readonly clientZones: ClientZones;
   readonly changes: ClusterChanges;
   readonly creation: TopicCreation;
   readonly settings: BrokerSettings;
@@ -66,11 +68,13 @@ export function adminWorld(seed = 1): AdminWorld {
         }),
       );
       const changes = new ClusterChanges({ cluster, runtime });
+      const view = new ClusterView(cluster);
       const broker: AdminBroker = {
         brokerId: id,
         cluster,
         runtime,
-        view: new ClusterView(cluster),
+        view,
+        clientZones: new ClientZones(view),
         changes,
         creation: new TopicCreation({
           cluster,

@@ -2,6 +2,7 @@ import type { describeCluster } from '../../protocol/api/describe-cluster.ts';
 import { kafkaErrors } from '../../protocol/error-code.ts';
 import type { KafkaErrorName } from '../../protocol/error-code.ts';
 import type { ResponseInput } from '../../protocol/api.ts';
+import type { ClientZones } from '../client-zone.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import type { Handler } from '../handler.ts';
 import { clusterOperations, operationsNotAsked } from '../metadata/authorized-operations.ts';
@@ -13,11 +14,16 @@ const endpointType = { brokers: 1, controllers: 2 } as const;
 interface Dependencies {
   readonly view: ClusterView;
   readonly brokerId: number;
+  readonly clientZones: ClientZones;
 }
 
-/** DescribeCluster. There are no controllers: this broker names itself, because every broker does what one would. */
-export function describeClusterHandler({ view, brokerId }: Dependencies): Handler<typeof describeCluster> {
-  return (request, { connection }) => {
+/** DescribeCluster. There are no controllers: every broker does what one would. */
+export function describeClusterHandler({
+  view,
+  brokerId,
+  clientZones,
+}: Dependencies): Handler<typeof describeCluster> {
+  return (request, context) => {
     const { state } = view;
     if (request.endpointType !== endpointType.brokers) {
       return request.endpointType === endpointType.controllers
@@ -26,18 +32,17 @@ export function describeClusterHandler({ view, brokerId }: Dependencies): Handle
     }
     if (state === undefined)
       return failed('COORDINATOR_NOT_AVAILABLE', 'this broker has not read the cluster state yet');
-    const told = clusterMetadata(state, connection.listener);
+    const told = clusterMetadata(state, context.connection.listener);
+    const zone = clientZones.of(context);
     const dead = request.includeFencedBrokers ? told.deadBrokers : [];
     return {
       throttleTimeMs: 0,
       errorCode: kafkaErrors.NONE.code,
       endpointType: request.endpointType,
       clusterId: state.clusterId,
-      controllerId: told.brokers.some(({ nodeId }) => nodeId === brokerId)
-        ? brokerId
-        : (told.brokers[0]?.nodeId ?? -1),
+      controllerId: told.controllerFor(zone, brokerId),
       brokers: [
-        ...told.brokers.map((broker) => ({ ...broker, brokerId: broker.nodeId, isFenced: false })),
+        ...told.brokersFrom(zone).map((broker) => ({ ...broker, brokerId: broker.nodeId, isFenced: false })),
         ...dead.map((broker) => ({ ...broker, brokerId: broker.nodeId, isFenced: true })),
       ],
       clusterAuthorizedOperations: request.includeClusterAuthorizedOperations

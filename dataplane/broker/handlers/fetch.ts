@@ -4,6 +4,7 @@ import type { FetchRequest } from '../../protocol/api/fetch.ts';
 import type { fetch } from '../../protocol/api/fetch.ts';
 import type { ResponseInput } from '../../protocol/api.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
+import type { ClientZones } from '../client-zone.ts';
 import type { PartitionLeader } from '../cluster-view.ts';
 import { FetchRead } from '../fetch/fetch-read.ts';
 import type { PartitionAnswer } from '../fetch/fetch-read.ts';
@@ -12,6 +13,7 @@ import type { ZoneReads } from '../fetch/zone-reads.ts';
 import type { Handler } from '../handler.ts';
 import { nodeEndpoints } from '../node-endpoints.ts';
 import type { PartitionDirectory } from '../partition-access.ts';
+import type { ZoneBytes } from '../zone-bytes.ts';
 import type { BrokerLog } from '../../log/broker-log.ts';
 
 type Response = ResponseInput<typeof fetch>;
@@ -31,10 +33,12 @@ export function fetchHandler(dependencies: {
   readonly directory: PartitionDirectory;
   readonly sessions: FetchSessions;
   readonly zoneReads: ZoneReads;
+  readonly clientZones: ClientZones;
+  readonly zoneBytes: ZoneBytes;
   readonly runtime: Runtime;
   readonly options: FetchOptions;
 }): Handler<typeof fetch> {
-  const { log, directory, sessions, zoneReads, runtime, options } = dependencies;
+  const { log, directory, sessions, zoneReads, clientZones, zoneBytes, runtime, options } = dependencies;
   return async (request, context) => {
     if (isFollower(request)) return failed('INVALID_REQUEST');
     const target = sessions.resolve(request, context.apiVersion);
@@ -51,6 +55,9 @@ export function fetchHandler(dependencies: {
       afterResponse: context.afterResponse,
     });
     const answers = await read.run(request.minBytes, request.maxWaitMs);
+    const zone = clientZones.of(context, request.rackId);
+    for (const { topic, sizeBytes } of answers)
+      if (topic !== undefined) zoneBytes.count('fetch', zone, topic, directory.view.configs, sizeBytes);
     const { session, isIncremental } = target;
     const told = isIncremental ? changed(answers) : answers;
     if (session !== undefined) remember(session, told);

@@ -138,6 +138,26 @@ test('operations are told to those who ask: all there are', async () => {
   });
 });
 
+test('clients are told of the brokers of their zone first, and of one of them as the controller', async () => {
+  const world = adminWorld();
+  await world.time.drive(async () => {
+    const one = await world.join(1, 'a');
+    await world.join(2, 'b');
+    await world.join(3, 'c');
+    await world.join(4, 'b');
+    await one.cluster.refresh();
+    const told = async (clientId: string): Promise<readonly [readonly number[], number]> => {
+      const { brokers, controllerId } = await ask(one, [], { clientId });
+      return [brokers.map(({ nodeId }) => nodeId), controllerId];
+    };
+    assert.deepEqual(await told('app'), [[1, 2, 3, 4], 1]);
+    assert.deepEqual(await told('app,ws_az=a'), [[1, 2, 3, 4], 1]);
+    assert.deepEqual(await told('app,ws_az=b'), [[2, 4, 1, 3], 2]);
+    assert.deepEqual(await told('app,ws_az=c'), [[3, 1, 2, 4], 3]);
+    assert.deepEqual(await told('app,ws_az=nowhere'), [[1, 2, 3, 4], 1]);
+  });
+});
+
 test('a topic that does not exist is created with the cluster’s defaults, if client and cluster allow it', async () => {
   const { time, join } = adminWorld();
   await time.drive(async () => {

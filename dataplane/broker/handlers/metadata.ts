@@ -7,6 +7,7 @@ import { kafkaErrors } from '../../protocol/error-code.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { isReservedTopic } from '../admin/internal-topics.ts';
 import type { TopicCreation } from '../admin/topic-creation.ts';
+import type { ClientZones } from '../client-zone.ts';
 import type { ClusterView } from '../cluster-view.ts';
 import type { Handler } from '../handler.ts';
 import type { ToldError } from '../log-error-codes.ts';
@@ -25,6 +26,7 @@ interface Dependencies {
   readonly runtime: Runtime;
   readonly creation: TopicCreation;
   readonly brokerId: number;
+  readonly clientZones: ClientZones;
 }
 
 const noTopicId = '0'.repeat(32);
@@ -46,14 +48,12 @@ export function metadataHandler(dependencies: Dependencies): Handler<typeof meta
     const failures = names === undefined ? noFailures : await create(dependencies, request, names);
     const state = await stateKnowing(dependencies, (known) => knowsAll(known, dependencies.view, asked));
     const told = clusterMetadata(state, context.connection.listener);
-    const { brokers } = told;
+    const zone = dependencies.clientZones.of(context);
     return {
       throttleTimeMs: 0,
-      brokers,
+      brokers: told.brokersFrom(zone),
       clusterId: state.clusterId,
-      controllerId: brokers.some(({ nodeId }) => nodeId === dependencies.brokerId)
-        ? dependencies.brokerId
-        : (brokers[0]?.nodeId ?? -1),
+      controllerId: told.controllerFor(zone, dependencies.brokerId),
       topics:
         asked === undefined
           ? Array.from(state.topics, ([name, topic]) => found(told, name, topic, request, context))

@@ -4,6 +4,7 @@ import type { ProduceRequest, produce } from '../../protocol/api/produce.ts';
 import { kafkaErrors } from '../../protocol/error-code.ts';
 import type { KafkaErrorName } from '../../protocol/error-code.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
+import type { ClientZones } from '../client-zone.ts';
 import type { NamedTopic, PartitionLeader } from '../cluster-view.ts';
 import type { Handler } from '../handler.ts';
 import { noResponse } from '../handler.ts';
@@ -15,6 +16,7 @@ import { checkProducedRecords } from '../produced-records.ts';
 import type { RequestContext } from '../request-context.ts';
 import { RetainedBytes } from '../retained-bytes.ts';
 import { topicSettings } from '../topic-settings.ts';
+import type { ZoneBytes } from '../zone-bytes.ts';
 
 type TopicData = ProduceRequest['topicData'][number];
 type PartitionResponse = ResponseInput<typeof produce>['responses'][number]['partitionResponses'][number];
@@ -29,6 +31,8 @@ export interface ProduceDependencies {
   readonly log: BrokerLog;
   readonly directory: PartitionDirectory;
   readonly runtime: Runtime;
+  readonly clientZones: ClientZones;
+  readonly zoneBytes: ZoneBytes;
 }
 
 const firstVersionWithTopicIds = 13;
@@ -113,7 +117,7 @@ function requestRefusal({
 }
 
 async function append(
-  { log, directory, runtime }: ProduceDependencies,
+  { log, directory, runtime, clientZones, zoneBytes }: ProduceDependencies,
   produced: {
     readonly topic: NamedTopic | undefined;
     readonly index: number;
@@ -130,6 +134,8 @@ async function append(
   const settings = topicSettings(access.topic.topic.configs, directory.view.configs);
   if (access.topic.topic.internal)
     return failed(index, 'INVALID_TOPIC_EXCEPTION', `${access.topic.name} is written by brokers only`);
+  const { topic: entry } = access.topic;
+  zoneBytes.count('produce', clientZones.of(context), entry, directory.view.configs, records?.length ?? 0);
   const nowMs = runtime.wallMs();
   const checked = checkProducedRecords(records, { settings, apiVersion: context.apiVersion, nowMs });
   if ('error' in checked) return failed(index, checked.error, checked.message);

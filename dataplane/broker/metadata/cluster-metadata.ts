@@ -32,6 +32,8 @@ export class ClusterMetadata {
   readonly #listener: string;
   readonly #partitions = new Map<string, readonly PartitionMetadata[]>();
   #brokers: readonly BrokerMetadata[] | undefined;
+  /** By zone: those of the zone first. */
+  readonly #brokersFrom = new Map<string, readonly BrokerMetadata[]>();
 
   constructor(state: ClusterState, listener: string) {
     this.#state = state;
@@ -44,6 +46,34 @@ export class ClusterMetadata {
       .filter(([, { state }]) => state !== 'dead')
       .flatMap(([id, broker]) => brokerMetadata(id, broker, this.#listener));
     return this.#brokers;
+  }
+
+  /**
+   * The same, those of a client's zone first: clients that take the first ones they are told stay in their zone.
+   *
+   * @param zone one that the cluster has; `undefined`: unknown
+   */
+  brokersFrom(zone: string | undefined): readonly BrokerMetadata[] {
+    if (zone === undefined) return this.brokers;
+    let brokers = this.#brokersFrom.get(zone);
+    if (brokers === undefined) {
+      const isThere = ({ rack }: BrokerMetadata): boolean => rack === zone;
+      brokers = [...this.brokers.filter(isThere), ...this.brokers.filter((broker) => !isThere(broker))];
+      this.#brokersFrom.set(zone, brokers);
+    }
+    return brokers;
+  }
+
+  /**
+   * Who is told to be the controller; every broker does what one would. This one, unless the client's zone is another and
+   * has a broker: admin clients talk to that one, then. -1: there is none.
+   */
+  controllerFor(zone: string | undefined, brokerId: number): number {
+    const brokers = this.brokersFrom(zone);
+    const own = brokers.find(({ nodeId }) => nodeId === brokerId);
+    const first = brokers[0];
+    if (own === undefined || (first?.rack === zone && own.rack !== zone)) return first?.nodeId ?? -1;
+    return brokerId;
   }
 
   /** Brokers whose session is dead. Kafka would say: fenced. */
