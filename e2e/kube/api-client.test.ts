@@ -345,7 +345,7 @@ async function fakeServer(
     await new Promise((resolve) => server.close(resolve));
   };
   if (!listening) await close();
-  const client = testClient({ url: via, ca: '', token: '' } as KubeApiServer, { via });
+  const client = testClient({ url: via, ca: '', token: '' }, { via });
   t.after(async () => {
     client.close();
     if (listening) await close();

@@ -20,7 +20,10 @@ export interface TestClientOptions {
 }
 
 /** A client of a test's API server. */
-export function testClient(server: KubeApiServer, options: TestClientOptions = {}): ApiClient {
+export function testClient(
+  server: Pick<KubeApiServer, 'url' | 'ca' | 'token'>,
+  options: TestClientOptions = {},
+): ApiClient {
   const { via, token = server.token, metrics = new OperatorMetrics(), logger = silentLogger } = options;
   const agent =
     via === undefined
