@@ -6,7 +6,7 @@ import { UsageError } from './command.ts';
 import type { Command } from './command.ts';
 import { internalSecurity } from './up/internal-security.ts';
 import { settingsOfManifest } from './up/manifest-settings.ts';
-import { placesOf, settingsAt } from './up/broker-place.ts';
+import { placesOf, portsProblem, settingsOfAll } from './up/broker-place.ts';
 import type { BrokerPlace } from './up/broker-place.ts';
 import { runBroker } from './up/run-broker.ts';
 import { runBrokers } from './up/run-brokers.ts';
@@ -35,7 +35,10 @@ export const upCommand: Command = {
 
 Starts one Kafka-compatible broker that keeps everything in the object store at URL, and runs until it is interrupted
 (Ctrl-C): then it hands over what it holds and ends. A second Ctrl-C ends it at once, which loses nothing that was
-acknowledged. With --zones it starts several, each in a process of its own that is started again when it ends. URL is s3://BUCKET[/PREFIX][?endpoint=…&region=…] or file:FOLDER (default: ${defaults.url}).
+acknowledged. URL is s3://BUCKET[/PREFIX][?endpoint=…&region=…] or file:FOLDER (default: ${defaults.url}).
+
+With --zones, or more than one replica in the manifest, it starts several brokers, each in a process of its own that is
+started again when it ends by itself. The ports of each are one above those of the one before. They all end with it.
 
   -f, --file FILE      start what the Broker manifest in FILE says, instead of URL, --port, --zone and --zones
                        (docs/broker-manifest.md, examples/broker.yaml)
@@ -61,8 +64,7 @@ acknowledged. With --zones it starts several, each in a process of its own that 
   --internal-cert FILE, --internal-key FILE, --internal-ca FILE
                        or that they have certificates of the authority in --internal-ca, in PEM
   --zone NAME          the zone of this broker (default: ${defaults.zone})
-  --zones ZONES        a broker in each of so many zones (--zones 3), or of these (--zones a,b,c); each has ports of its own,
-                       those of the first and the next ones up
+  --zones ZONES        a broker in each of so many zones (--zones 3), or of these (--zones a,b,c)
   --drain-timeout T    how long handing over may take, such as 500ms, 30s, 2m (default: ${defaults['drain-timeout']})
   --log-level L        one of ${logLevels.join(', ')}, on standard error (default: ${defaults['log-level']})
 
@@ -71,9 +73,17 @@ Exit code: 0 drained after an interruption, 1 it could not start or go on, 2 wro
   async run(args, io) {
     const asked = parse(args);
     try {
-      const [only, ...others] = await settingsOf(asked, io.cwd);
-      if (only === undefined) throw new UsageError('there is no broker to start');
-      return others.length === 0 ? await runBroker(only, io) : await runBrokers([only, ...others], io);
+      const settings = await settingsOf(asked, io.cwd);
+      const problem = portsProblem(settings);
+      if (problem !== undefined) {
+        throw 'file' in asked.what
+          ? new ManifestError([`${asked.what.file}: ${problem}`])
+          : new UsageError(problem);
+      }
+      const [only, ...others] = settings;
+      return only !== undefined && others.length === 0
+        ? await runBroker(only, io)
+        : await runBrokers(settings, io);
     } catch (error) {
       if (!(error instanceof ManifestError)) throw error;
       for (const problem of error.problems) io.err(`firn up: ${problem}\n`);
@@ -92,11 +102,10 @@ type Asked = Pick<UpSettings, 'admin' | 'api' | 'internal' | 'logLevel' | 'drain
 async function settingsOf({ host, what, ...rest }: Asked, cwd: string): Promise<UpSettings[]> {
   if ('file' in what) {
     const { places, ...said } = await settingsOfManifest(what.file, { cwd, host });
-    return places.map((place, at) => settingsAt({ ...rest, ...said }, place, at));
+    return settingsOfAll({ ...rest, ...said }, places);
   }
   const { url, port, places } = what;
-  const settings = { ...rest, url, listeners: [{ name: 'PLAINTEXT', host, port }], options: {} };
-  return places.map((place, at) => settingsAt(settings, place, at));
+  return settingsOfAll({ ...rest, url, listeners: [{ name: 'PLAINTEXT', host, port }], options: {} }, places);
 }
 
 function parse(args: readonly string[]): Asked {

@@ -3,12 +3,10 @@
  * (`supervised-broker.ts`), and when that closes, because the supervisor is gone, it ends at once.
  */
 import { inBackground } from '../../dataplane/runtime/in-background.ts';
+import { replacedCode } from './supervisor-message.ts';
 import type { ChildMessage, SupervisorMessage } from './supervisor-message.ts';
 import { runBroker } from './run-broker.ts';
-
-function send(message: ChildMessage): void {
-  process.send?.(message);
-}
+import type { UpSettings } from './up-settings.ts';
 
 const interrupted = new AbortController();
 const drain = (): void => {
@@ -22,18 +20,26 @@ process.on('disconnect', () => {
 });
 process.on('message', (message: SupervisorMessage) => {
   if (message.kind === 'drain') drain();
-  else {
-    const io = {
-      // What there is to say of all of them the supervisor says.
-      out: () => undefined,
-      err: (text: string) => process.stderr.write(text),
-      env: process.env,
-      cwd: process.cwd(),
-      signal: interrupted.signal,
-    };
-    const ended = runBroker(message.settings, io, (ready) => {
-      send({ kind: 'ready', ready });
-    });
-    inBackground(ended.then((code) => process.exit(code)));
-  }
+  else inBackground(run(message.settings));
 });
+
+async function run(settings: UpSettings): Promise<void> {
+  let isReplaced = false;
+  const io = {
+    // What there is to say of all of them the supervisor says.
+    out: () => undefined,
+    err: (text: string) => process.stderr.write(text),
+    env: process.env,
+    cwd: process.cwd(),
+    signal: interrupted.signal,
+  };
+  const code = await runBroker(settings, io, {
+    onReady: (ready) => {
+      process.send?.({ kind: 'ready', ready } satisfies ChildMessage);
+    },
+    onReplaced: () => {
+      isReplaced = true;
+    },
+  });
+  process.exit(isReplaced ? replacedCode : code);
+}

@@ -1,3 +1,5 @@
+import { textTable } from '../text-table.ts';
+
 /** Where a broker that `firn up` has started can be reached. */
 export interface BrokerReady {
   readonly id: number;
@@ -7,19 +9,21 @@ export interface BrokerReady {
   readonly internal: string;
   readonly store: string;
   readonly adminUrl: string;
-  /** By name, such as `registry`. */
-  readonly apiUrls: Readonly<Record<string, string>>;
+  readonly apiUrl: string;
+  /** What the api port offers, by name, such as `registry`: paths. */
+  readonly apiPaths: Readonly<Record<string, string>>;
   readonly pid: number;
 }
 
 /** What `firn up` prints of one broker. */
-export function oneBrokerText({ id, listeners, store, adminUrl, apiUrls }: BrokerReady): string {
+export function oneBrokerText(broker: BrokerReady): string {
+  const { id, listeners, adminUrl } = broker;
   return [
     `broker ${id} is ready`,
     ...listeners.map(({ name, advertised }) => `  ${bootstrapLabel(name, listeners.length)} ${advertised}`),
-    `  store      ${store}`,
+    `  store      ${broker.store}`,
     `  admin      ${adminUrl}  (/metrics /healthz /readyz /status)`,
-    ...Object.entries(apiUrls).map(([name, url]) => `  ${name.padEnd(10)} ${url}`),
+    ...apiLines(broker),
     '',
   ].join('\n');
 }
@@ -33,19 +37,32 @@ export function brokersText(brokers: readonly BrokerReady[]): string {
       .flatMap(({ listeners }) => listeners.filter((listener) => listener.name === name))
       .map(({ advertised }) => advertised)
       .join(',');
+  const table = textTable(
+    ['BROKER', 'ZONE', 'ADDRESS', 'ADMIN', 'API', 'PID'],
+    brokers.map(({ id, zone, listeners, adminUrl, apiUrl, pid }) => [
+      id,
+      zone,
+      listeners[0]?.advertised,
+      adminUrl,
+      apiUrl,
+      pid,
+    ]),
+  );
   return [
     `${brokers.length} brokers are ready`,
     ...first.listeners.map(
       ({ name }) => `  ${bootstrapLabel(name, first.listeners.length)} ${addresses(name)}`,
     ),
     `  store      ${first.store}`,
-    ...Object.entries(first.apiUrls).map(([name, url]) => `  ${name.padEnd(10)} ${url}`),
-    ...brokers.map(
-      ({ id, zone, listeners, adminUrl, pid }) =>
-        `  broker ${String(id).padStart(5)}  zone ${zone}  ${listeners[0]?.advertised ?? ''}  admin ${adminUrl}  pid ${pid}`,
-    ),
+    `  admin      ${brokers.map(({ adminUrl }) => adminUrl).join(',')}`,
+    ...apiLines(first),
     '',
+    table,
   ].join('\n');
+}
+
+function apiLines({ apiUrl, apiPaths }: BrokerReady): string[] {
+  return Object.entries(apiPaths).map(([name, page]) => `  ${name.padEnd(10)} ${apiUrl}${page}`);
 }
 
 /** Who has one listener need not know its name. */

@@ -12,7 +12,8 @@ const ourFiles = ['.firn/format', 'meta/cluster'];
 export async function foreignFolderProblem(url: string): Promise<string | undefined> {
   if (!/^file:/i.test(url)) return undefined;
   const folder = path.resolve(directoryOfUrl(url));
-  const names = await readdir(folder).catch(() => []);
+  // Another process may be making a store of it at this moment.
+  const names = (await readdir(folder).catch(() => [])).filter((name) => name !== '.firn');
   if (names.length === 0) return undefined;
   for (const file of ourFiles) if (await exists(path.join(folder, file))) return undefined;
   const some = names

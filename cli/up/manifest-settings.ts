@@ -30,6 +30,9 @@ export async function settingsOfManifest(
     throw new ManifestError([`${file} cannot be read: ${why}`], { cause: error });
   });
   const { spec } = readBrokerManifest(text, file);
+  const twice = spec.zones.find((zone, at) => spec.zones.indexOf(zone) < at);
+  if (twice !== undefined)
+    throw new ManifestError([`${file}: spec.zones names zone ${twice} twice: leave one of them out`]);
   return {
     url: storeUrl(spec.storage, path.dirname(location)),
     listeners: (spec.listeners ?? defaultListeners).map(({ name, port }) => ({ name, host, port })),

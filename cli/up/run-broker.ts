@@ -9,6 +9,7 @@ import { ListenError } from '../../dataplane/broker/net/listen-error.ts';
 import { listenTcp } from '../../dataplane/broker/net/tcp-acceptor.ts';
 import { openInternalNetwork } from '../../dataplane/broker/peers/internal-network.ts';
 import type { InternalNetwork } from '../../dataplane/broker/peers/internal-network.ts';
+import { reserveZone } from '../../dataplane/cluster/reserve-zone.ts';
 import { settleCollector } from '../../dataplane/runtime/collector-settings.ts';
 import { createLogger } from '../../dataplane/runtime/logger.ts';
 import { Metrics } from '../../dataplane/runtime/metrics.ts';
@@ -29,17 +30,19 @@ import { presentOwner } from './present-owner.ts';
 import { StartProblems } from './start-problems.ts';
 import type { UpSettings } from './up-settings.ts';
 
-/**
- * Starts a broker and runs it until it is interrupted or cannot go on. What fails is said on `io.err`.
- *
- * @param onReady called when clients are answered. Default: says so on `io.out`
- */
+/** For whoever starts it. */
+export interface BrokerEvents {
+  /** Clients are answered. Default: says so on `io.out`. */
+  readonly onReady?: (ready: BrokerReady) => void;
+  /** Another process has its id; it ends. */
+  readonly onReplaced?: () => void;
+}
+
+/** Starts a broker and runs it until it is interrupted or cannot go on. What fails is said on `io.err`. */
 export async function runBroker(
   settings: UpSettings,
   io: CommandIo,
-  onReady: (ready: BrokerReady) => void = (ready) => {
-    io.out(oneBrokerText(ready));
-  },
+  events: BrokerEvents = {},
 ): Promise<ExitCode> {
   settleCollector();
   const acceptors: Acceptor[] = [];
@@ -62,7 +65,7 @@ export async function runBroker(
       return 1;
     }
     store = await openStore(settings.url, { runtime: realRuntime });
-    return await serve(settings, store, { acceptors, internal, access }, io, onReady);
+    return await serve(settings, store, { acceptors, internal, access }, io, events);
   } catch (error) {
     if (error instanceof ListenError || error instanceof ApiCredentialsError || error instanceof StoreError)
       io.err(`firn up: ${error.message}\n`);
@@ -87,7 +90,12 @@ async function serve(
   store: ObjectStore,
   { acceptors, internal, access }: Opened,
   io: CommandIo,
-  onReady: (ready: BrokerReady) => void,
+  {
+    onReady = (ready) => {
+      io.out(oneBrokerText(ready));
+    },
+    onReplaced,
+  }: BrokerEvents,
 ): Promise<ExitCode> {
   const say = (sentence: string): void => io.err(`firn up: ${sentence}\n`);
   const metrics = new Metrics();
@@ -96,7 +104,7 @@ async function serve(
     createLogger({ runtime: realRuntime, level: settings.logLevel, write: (line) => io.err(line), metrics }),
   );
   const addresses = acceptors.map(({ advertised }) => advertised);
-  const id = await untilAborted(brokerIdOf(store, realRuntime, settings, io.signal), io.signal);
+  const id = await untilAborted(idOf(settings, store, io.signal), io.signal);
   const owner = await untilAborted(presentOwner(store, id, addresses), io.signal);
   if (owner !== undefined) {
     say(
@@ -121,7 +129,10 @@ async function serve(
     internal,
     options: settings.options,
     crashPoint: settings.crashPoint,
-    onReplaced: replaced.resolve,
+    onReplaced: (error) => {
+      onReplaced?.();
+      replaced.resolve(error);
+    },
   });
   const admin = await AdminServer.listen(settings.admin, broker.adminPages);
   const interrupted = interruption(io.signal);
@@ -144,11 +155,9 @@ async function serve(
         internal: internal.acceptor.advertised,
         store: settings.url,
         adminUrl: `http://${urlHost(settings.admin.host)}:${admin.port}`,
-        apiUrls: Object.fromEntries(
-          Object.keys(broker.apiMounts).map((prefix) => [
-            prefix.slice(1),
-            `http://${urlHost(settings.api.host)}:${apiPort}${prefix}`,
-          ]),
+        apiUrl: `http://${urlHost(settings.api.host)}:${apiPort}`,
+        apiPaths: Object.fromEntries(
+          Object.keys(broker.apiMounts).map((prefix) => [prefix.slice(1), prefix]),
         ),
         pid: process.pid,
       });
@@ -166,6 +175,12 @@ async function serve(
     await api?.close();
     await admin.close();
   }
+}
+
+/** Zones of brokers that start side by side have their indexes in the order in which they were named. */
+async function idOf(settings: UpSettings, store: ObjectStore, signal: AbortSignal): Promise<number> {
+  for (const zone of settings.zones ?? []) await reserveZone(store, realRuntime, zone, signal);
+  return await brokerIdOf(store, realRuntime, settings, signal);
 }
 
 function interruption(signal: AbortSignal): Promise<'interrupted'> {

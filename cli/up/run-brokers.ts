@@ -7,10 +7,11 @@ import type { UpSettings } from './up-settings.ts';
 /**
  * Starts several brokers over one store, each in a process of its own, and keeps them running until it is interrupted: then
  * all hand over and end. They end with this process, however it ends.
+ *
+ * @param settings of at least one
  */
 export async function runBrokers(settings: readonly UpSettings[], io: CommandIo): Promise<ExitCode> {
-  const brokers: SupervisedBroker[] = [];
-  const running: Promise<boolean>[] = [];
+  const brokers = settings.map((each) => new SupervisedBroker(each, io));
   const drain = (): void => {
     for (const broker of brokers) broker.drain();
   };
@@ -18,25 +19,28 @@ export async function runBrokers(settings: readonly UpSettings[], io: CommandIo)
     io.out('handing over … (Ctrl-C again ends it at once)\n');
     drain();
   };
+  if (io.signal.aborted) return 1;
   io.signal.addEventListener('abort', onInterrupt, { once: true });
-  const ready: BrokerReady[] = [];
-  // One after the other: zones have their indexes in the order of their names here, and one makes the store for all.
-  for (const each of settings) {
-    if (io.signal.aborted) break;
-    const broker = new SupervisedBroker(each, io);
-    brokers.push(broker);
-    running.push(broker.run());
-    const started = await broker.firstReady.catch(() => undefined);
-    if (started === undefined) break;
-    ready.push(started);
+  try {
+    const ready: (BrokerReady | undefined)[] = [];
+    const running: Promise<boolean>[] = [];
+    const start = async (some: readonly SupervisedBroker[]): Promise<void> => {
+      running.push(...some.map((broker) => broker.run()));
+      ready.push(...(await Promise.all(some.map(({ firstReady }) => firstReady))));
+    };
+    // The first one finds out whether the store can be used, and makes it where it is new: what is wrong is said once.
+    await start(brokers.slice(0, 1));
+    if (ready[0] !== undefined && !io.signal.aborted) await start(brokers.slice(1));
+    const all = ready.filter((one) => one !== undefined);
+    const areAllReady = all.length === brokers.length;
+    if (areAllReady) io.out(brokersText(all));
+    else if (!io.signal.aborted) {
+      if (all.length > 0) io.err('firn up: not all brokers could be started; the others are ended\n');
+      drain();
+    }
+    const ended = await Promise.all(running);
+    return areAllReady && ended.every(Boolean) ? 0 : 1;
+  } finally {
+    io.signal.removeEventListener('abort', onInterrupt);
   }
-  const areAllReady = ready.length === settings.length;
-  if (areAllReady) io.out(brokersText(ready));
-  else {
-    if (!io.signal.aborted) io.err('firn up: not all brokers could be started; the others are ended\n');
-    drain();
-  }
-  const ended = await Promise.all(running);
-  io.signal.removeEventListener('abort', onInterrupt);
-  return areAllReady && ended.every(Boolean) ? 0 : 1;
 }

@@ -10,3 +10,6 @@ export interface ChildMessage {
   readonly kind: 'ready';
   readonly ready: BrokerReady;
 }
+
+/** Exit code of one whose id another process has taken: to start it again would be to fight for it. */
+export const replacedCode = 3;

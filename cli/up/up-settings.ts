@@ -21,6 +21,8 @@ export interface UpSettings {
   /** For other brokers. Files are relative to where the command was given. */
   readonly internal: InternalListenerOptions;
   readonly zone: string;
+  /** Of all brokers that are started together, in the order of their indexes. */
+  readonly zones?: readonly string[] | undefined;
   /** Which broker of its zone, from 0. */
   readonly ordinal: number;
   readonly logLevel: LogLevel;

@@ -86,7 +86,10 @@ export class Peers implements Service {
           self,
           timings,
           onUp: () => onUp?.(id),
-          onProblem,
+          onProblem: (what, error) => {
+            // Who has said that it is about to end may do so.
+            if (this.#options.cluster()?.brokers.get(id)?.state !== 'draining') onProblem(what, error);
+          },
         },
         known?.heardMs,
       );
