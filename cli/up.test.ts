@@ -324,6 +324,25 @@ describe('firn up', () => {
       `firn up: ${file}:7: spec.config["max.conections"] is no setting that Firn has; did you mean "max.connections"?\n` +
         `firn up: ${file}:8: spec.config["max.connections"] is "x" but must be a whole number from 0 to 2147483647\n`,
     );
+    const security = '  storage: {file: {path: a}}\n  internal: {secretFile: s}\n';
+    for (const [spec, args, message] of [
+      [`${security}  zones: [a, b, a]\n`, [], /wrong\.yaml: spec\.zones names zone a twice/],
+      [
+        security,
+        ['--internal-secret-file', 's'],
+        /spec\.internal says what the options --internal-… say too/,
+      ],
+      [
+        `${security}  replicas: 2\n  listeners: [{name: a, port: 9092}, {name: b, port: 9093}]\n`,
+        [],
+        /wrong\.yaml: port 9093 would be listener b of broker 1 of 2 and listener a of broker 2 of 2/,
+      ],
+    ] as const) {
+      await writeFile(file, `${head}${spec}`);
+      const wrong = new Up('-f', file, ...args);
+      assert.equal(await wrong.code, 2);
+      assert.match(wrong.err, message);
+    }
     const missing = new Up('-f', 'nowhere.yaml');
     assert.equal(await missing.code, 2);
     assert.match(missing.err, /^firn up: nowhere\.yaml cannot be read: ENOENT/);
@@ -338,6 +357,13 @@ describe('firn up', () => {
       [['file:a', 'file:b'], /give one URL, not 2/],
       [['-f', 'x.yaml', '--port', '1'], /--port is what the manifest says/],
       [['-f', 'x.yaml', 'file:a'], /URL is what the manifest says/],
+      [['-f', 'x.yaml', '--zones', '3'], /--zones is what the manifest says/],
+      [['--zone', 'a', '--zones', '3'], /give --zone or --zones, not both/],
+      [['--zones', '0'], /--zones is 0 but must be a number from 1 to 26, or names/],
+      [['--zones', '27'], /--zones is 27 but/],
+      [['--zones', 'a,b,a'], /--zones is "a,b,a" but must be a number, or different names/],
+      [['--zones', 'a,,b'], /different names/],
+      [['--zones', '2', '--port', '65535'], /listener PLAINTEXT of broker 2 of 2 would be 65536/],
       [['--fast'], /--fast/],
     ] as const) {
       const one = new Up(...args);

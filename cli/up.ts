@@ -101,8 +101,14 @@ type Asked = Pick<UpSettings, 'admin' | 'api' | 'internal' | 'logLevel' | 'drain
 
 async function settingsOf({ host, what, ...rest }: Asked, cwd: string): Promise<UpSettings[]> {
   if ('file' in what) {
-    const { places, ...said } = await settingsOfManifest(what.file, { cwd, host });
-    return settingsOfAll({ ...rest, ...said }, places);
+    const { places, security, ...said } = await settingsOfManifest(what.file, { cwd, host });
+    const { internal } = rest;
+    if (security !== undefined && internal.security !== undefined)
+      throw new ManifestError([
+        `${what.file}: spec.internal says what the options --internal-… say too: leave one of them out`,
+      ]);
+    const listener = { ...internal, security: security ?? internal.security };
+    return settingsOfAll({ ...rest, ...said, internal: listener }, places);
   }
   const { url, port, places } = what;
   return settingsOfAll({ ...rest, url, listeners: [{ name: 'PLAINTEXT', host, port }], options: {} }, places);

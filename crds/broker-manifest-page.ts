@@ -11,9 +11,9 @@ export function brokerManifestPage(): string {
 Made from the tables in \`crds/broker-manifest.ts\` and \`dataplane/broker/config/static-broker-configs.ts\` by \`make docs\`:
 change it there.
 
-\`firn up -f FILE\` starts what the manifest in FILE says; \`examples/broker.yaml\` is one to begin with. A field that is not
-known, or has a value that it cannot have, is refused with the file, the line and the path of the field. \`null\` is as if
-the field were not there.
+\`firn up -f FILE\` starts what the manifest in FILE says; \`examples/broker.yaml\` and \`examples/three-zones.yaml\` are some to
+begin with. A field that is not known, or has a value that it cannot have, is refused with the file, the line and the path of
+the field. \`null\` is as if the field were not there.
 
 ${rows.flatMap(({ path, field }) => (field.type === 'unbuilt' ? [] : section(path, field))).join('\n')}
 ## Not built yet

@@ -5,6 +5,8 @@ const dnsLabel = {
   meaning: 'at most 63 lower-case letters, digits and "-", neither beginning nor ending with "-"',
 } as const;
 
+const file = { regexp: /^[^\0]+$/, meaning: 'the path of a file' } as const;
+
 const withoutKubernetes = 'the operator is not built yet, and one machine does without it';
 
 /**
@@ -152,6 +154,39 @@ export const brokerManifest = {
               description: 'Who may connect.',
               instead:
                 'whoever reaches a listener may use it; they are on loopback unless --host says otherwise',
+            },
+          },
+        },
+        internal: {
+          type: 'object',
+          oneOf: true,
+          description:
+            'How brokers prove to each other that they are of one cluster (docs/internal-rpc.md): all with the same `secretFile`, or each with a `certificate`. Without it the listener for other brokers is on loopback alone, which is enough for brokers of one machine.',
+          fields: {
+            secretFile: {
+              type: 'string',
+              pattern: file,
+              description:
+                'A file with the secret of the cluster, at least 32 bytes. Absolute, or relative to the folder of the manifest, as all paths here.',
+            },
+            certificate: {
+              type: 'object',
+              description: 'Certificates in PEM, of an authority that the cluster has for itself.',
+              fields: {
+                certFile: {
+                  type: 'string',
+                  required: true,
+                  pattern: file,
+                  description: 'The certificate of a broker.',
+                },
+                keyFile: { type: 'string', required: true, pattern: file, description: 'Its key.' },
+                caFile: {
+                  type: 'string',
+                  required: true,
+                  pattern: file,
+                  description: 'The authority: whoever has a certificate of it is taken for a broker.',
+                },
+              },
             },
           },
         },

@@ -37,6 +37,34 @@ describe('a Broker manifest', () => {
     assert.equal(spec.config.get('max.connections')?.text, '5000');
   });
 
+  test('the example of three zones can be read', async () => {
+    const file = path.join(import.meta.dirname, '../examples/three-zones.yaml');
+    const { spec } = readBrokerManifest(await readFile(file, 'utf8'), file);
+    assert.equal(spec.replicas, 3);
+    assert.deepEqual(spec.zones, ['zone-a', 'zone-b', 'zone-c']);
+  });
+
+  test('brokers prove themselves by a secret or by certificates', () => {
+    const internal = (text: string): unknown =>
+      readBrokerManifest(`${head}spec:\n${storage}  internal: ${text}\n`, 'b.yaml').spec.internal;
+    assert.equal(readBrokerManifest(`${head}spec:\n${storage}`, 'b.yaml').spec.internal, undefined);
+    assert.deepEqual(internal('{secretFile: s}'), { secretFile: 's', certificate: undefined });
+    assert.deepEqual(internal('{certificate: {certFile: c, keyFile: k, caFile: a}}'), {
+      secretFile: undefined,
+      certificate: { certFile: 'c', keyFile: 'k', caFile: 'a' },
+    });
+    const all = 'certificate: {certFile: c, keyFile: k, caFile: a}';
+    assert.deepEqual(problemsOf(`  internal: {secretFile: s, ${all}}\n`), [
+      'b.yaml:6: spec.internal must have exactly one of secretFile, certificate, not 2 of them',
+    ]);
+    assert.deepEqual(problemsOf('  internal: {}\n'), [
+      'b.yaml:6: spec.internal must have exactly one of secretFile, certificate, not 0 of them',
+    ]);
+    assert.deepEqual(problemsOf('  internal: {certificate: {certFile: c, keyFile: k}}\n'), [
+      'b.yaml:6: spec.internal.certificate.caFile is missing; it must be the path of a file',
+    ]);
+  });
+
   test('fields that are not there have their defaults, or are not there', () => {
     const text = `${head}spec:\n  storage: {s3: {bucket: my-bucket}}\n  listeners:\n  config: null\n`;
     const { spec } = readBrokerManifest(text, 'b.yaml');

@@ -28,9 +28,13 @@ export function internalSecurity(files: {
 /** The same listener with absolute paths. */
 export function listenerAt(listener: InternalListenerOptions, folder: string): InternalListenerOptions {
   const { security, ...rest } = listener;
-  if (security === undefined) return rest;
+  return security === undefined ? rest : { ...rest, security: securityAt(security, folder) };
+}
+
+/** The same with absolute paths. */
+export function securityAt(security: InternalSecurity, folder: string): InternalSecurity {
   const at = (file: string): string => path.resolve(folder, file);
-  if ('secretFile' in security) return { ...rest, security: { secretFile: at(security.secretFile) } };
+  if ('secretFile' in security) return { secretFile: at(security.secretFile) };
   const { certFile, keyFile, caFile } = security;
-  return { ...rest, security: { certFile: at(certFile), keyFile: at(keyFile), caFile: at(caFile) } };
+  return { certFile: at(certFile), keyFile: at(keyFile), caFile: at(caFile) };
 }

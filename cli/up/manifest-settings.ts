@@ -7,11 +7,19 @@ import { readBrokerManifest } from '../../crds/read-broker-manifest.ts';
 import type { BrokerOptions } from '../../dataplane/broker/broker-options.ts';
 import { withStaticConfig } from '../../dataplane/broker/config/static-broker-configs.ts';
 import { ConfigError } from '../../dataplane/runtime/config-entry.ts';
+import type { InternalSecurity } from '../../dataplane/broker/peers/internal-network.ts';
+import { securityAt } from './internal-security.ts';
 import { placesOf } from './broker-place.ts';
 import type { BrokerPlace } from './broker-place.ts';
 import type { UpSettings } from './up-settings.ts';
 
 const defaultListeners = [{ name: 'internal', port: 9092 }];
+
+export interface ManifestSettings extends Pick<UpSettings, 'url' | 'listeners' | 'options'> {
+  readonly places: readonly BrokerPlace[];
+  /** Of the listener for other brokers. */
+  readonly security: InternalSecurity | undefined;
+}
 
 /**
  * What a `Broker` manifest says of the brokers to start.
@@ -23,7 +31,7 @@ const defaultListeners = [{ name: 'internal', port: 9092 }];
 export async function settingsOfManifest(
   file: string,
   { cwd, host }: { readonly cwd: string; readonly host: string },
-): Promise<Pick<UpSettings, 'url' | 'listeners' | 'options'> & { readonly places: readonly BrokerPlace[] }> {
+): Promise<ManifestSettings> {
   const location = path.resolve(cwd, file);
   const text = await readFile(location, 'utf8').catch((error: unknown) => {
     const why = error instanceof Error ? error.message : String(error);
@@ -38,6 +46,7 @@ export async function settingsOfManifest(
     listeners: (spec.listeners ?? defaultListeners).map(({ name, port }) => ({ name, host, port })),
     places: placesOf(spec.zones, spec.replicas),
     options: optionsOf(spec.config),
+    security: securityOf(spec.internal, path.dirname(location)),
   };
 }
 
@@ -51,6 +60,17 @@ export function storeUrl({ s3, file }: BrokerManifest['spec']['storage'], folder
   if (region !== '') url.searchParams.set('region', region);
   if (forcePathStyle !== undefined) url.searchParams.set('pathStyle', String(forcePathStyle));
   return url.href;
+}
+
+/** @param folder of the manifest */
+function securityOf(
+  internal: BrokerManifest['spec']['internal'],
+  folder: string,
+): InternalSecurity | undefined {
+  if (internal === undefined) return undefined;
+  const { secretFile, certificate } = internal;
+  const security = secretFile === undefined ? certificate : { secretFile };
+  return security === undefined ? undefined : securityAt(security, folder);
 }
 
 function optionsOf(config: BrokerManifest['spec']['config']): BrokerOptions {

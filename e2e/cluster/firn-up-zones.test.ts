@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -187,8 +188,10 @@ describe('firn up --zones 3', () => {
     await writeFile(
       file,
       'apiVersion: firn.dev/v1beta1\nkind: Broker\nmetadata: {name: main}\n' +
-        'spec: {replicas: 4, zones: [x, y, z], storage: {file: {path: data}}, listeners: [{name: internal, port: 0}]}\n',
+        'spec:\n  replicas: 4\n  zones: [x, y, z]\n  storage: {file: {path: data}}\n' +
+        '  listeners: [{name: internal, port: 0}]\n  internal: {secretFile: secret}\n',
     );
+    await writeFile(path.join(folder.path, 'secret'), randomBytes(32).toString('base64'));
     const start = (): Promise<FirnProcess> =>
       startFirn('', {
         logFile: path.join(folder.path, 'firn.log'),
