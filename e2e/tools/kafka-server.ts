@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { freePort } from './free-port.ts';
 import { startLeashed } from './leashed-process.ts';
 import type { LeashedProcess } from './leashed-process.ts';
 import { installRealPart } from './real-part.ts';
@@ -124,13 +125,4 @@ async function answers(host: string, port: number, server: LeashedProcess): Prom
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   throw new Error(`Kafka ended with ${await server.exited} before it answered; its log says why`);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('a TCP server has an address');
-  return address.port;
 }

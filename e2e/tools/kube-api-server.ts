@@ -1,14 +1,12 @@
 /** A real kube-apiserver with its etcd for tests, on the loopback interface and free ports: no node, no container. */
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from './free-port.ts';
 import { logTail, startLeashed } from './leashed-process.ts';
 import type { LeashedProcess } from './leashed-process.ts';
 import { installRealPart } from './real-part.ts';
@@ -282,13 +280,4 @@ function etcdFlags(folder: string, clientPort: number, peerPort: number): readon
     '--unsafe-no-fsync',
     '--log-level=warn',
   ];
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, host);
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -1,11 +1,9 @@
 /** Real S3 servers for tests and benches, on the loopback interface and free ports. */
-import { once } from 'node:events';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from './free-port.ts';
 import { logTail, startLeashed } from './leashed-process.ts';
 import type { LeashedProcess } from './leashed-process.ts';
 import { installRealPart } from './real-part.ts';
@@ -197,13 +195,4 @@ async function createBucket(endpoint: string, name: string): Promise<void> {
   } finally {
     client.destroy();
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
