@@ -256,6 +256,8 @@ describe('the internal network', () => {
     await assertRefused(await open(t, await secretOf(secret)), one, /do not trust each other/);
     // What cannot be used does not lock anybody out.
     await put(files[0], 'short');
+    assert.equal(await echoed(one.dialer, two.address), 5);
+    assert.deepEqual(one.problems, [], 'files are not looked at for each connection');
     await both();
     assert.match(one.problems[0] ?? '', /new secret .* cannot be used, the old one still is: .*has 5 bytes/);
     assert.equal(one.problems.length, 1);

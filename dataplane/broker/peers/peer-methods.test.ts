@@ -247,6 +247,10 @@ describe('what brokers ask each other', () => {
         assert.deepEqual(sent(collectMethod.response, decoded), decoded);
       }),
     );
+    for (const bytes of [7, null, 'ä', 'x y'])
+      assert.throws(() => {
+        collectMethod.response.decode(JSON.parse(flat.replace('"Bw=="', JSON.stringify(bytes))));
+      });
     assert.throws(() => loadsMethod.response.decode({ loads: [['x', 1]] }));
     assert.throws(() => durableMethod.request.decode({ sid: hexId('a', 1), slot: 0, waitMs: 60_001 }));
   });

@@ -18,6 +18,7 @@ export class PeerNetwork {
   readonly #time: VirtualTime;
   readonly #listeners = new Map<string, Listener>();
   readonly #cutOff = new Set<string>();
+  readonly #ends = new Set<End>();
 
   constructor(time: VirtualTime) {
     this.#time = time;
@@ -70,6 +71,11 @@ export class PeerNetwork {
     };
   }
 
+  /** Ends all connections to it. */
+  reset(address: string): void {
+    for (const end of this.#ends) if (end.address === address) end.destroy();
+  }
+
   cutOff(address: string): void {
     this.#cutOff.add(address);
   }
@@ -98,6 +104,7 @@ export class PeerNetwork {
   #connect(process: SimulatedProcess, listener: Listener, address: string): ByteStream {
     const dialed = new End(this, process, address);
     const accepted = new End(this, listener.process, address);
+    this.#ends.add(dialed);
     dialed.other = accepted;
     accepted.other = dialed;
     listener.process.receive(() => {
@@ -121,7 +128,7 @@ class End implements ByteStream {
   readonly unsentBytes = 0;
   readonly #network: PeerNetwork;
   readonly #process: SimulatedProcess;
-  readonly #address: string;
+  readonly address: string;
   other: End | undefined;
   #events: ByteStreamEvents | undefined;
   #early: Uint8Array[] = [];
@@ -130,7 +137,7 @@ class End implements ByteStream {
   constructor(network: PeerNetwork, process: SimulatedProcess, address: string) {
     this.#network = network;
     this.#process = process;
-    this.#address = address;
+    this.address = address;
     process.onKilled(() => {
       this.#isClosed = true;
       const { other } = this;
@@ -152,7 +159,7 @@ class End implements ByteStream {
       const at = this.#network.cut(bytes.length);
       for (const chunk of [bytes.subarray(0, at), bytes.subarray(at)]) {
         if (chunk.length > 0)
-          this.#network.deliver(this.#address, other.#process, () => {
+          this.#network.deliver(this.address, other.#process, () => {
             other.#arrived(chunk);
           });
       }
@@ -173,7 +180,7 @@ class End implements ByteStream {
     const { other } = this;
     this.#process.send(() => {
       if (other !== undefined)
-        this.#network.deliver(this.#address, other.#process, () => other.#closedByOther());
+        this.#network.deliver(this.address, other.#process, () => other.#closedByOther());
     });
     queueMicrotask(() => this.#events?.closed(undefined));
   }

@@ -199,7 +199,12 @@ describe('the connection to another broker', () => {
       assert.equal(one.link(2)?.state, 'down');
     }
     impostor.kill();
+    const dials = world.network.dials.get(addressOf(2)) ?? 0;
     assert.ok((await world.until(() => one.link(2)?.state === 'refused-twice', 3_000)) >= 200);
+    assert.ok(
+      (world.network.dials.get(addressOf(2)) ?? 0) >= dials + 2,
+      'what was refused before does not count',
+    );
   });
 
   it('is silent, whatever an impostor at that address says', async () => {
@@ -300,6 +305,16 @@ describe('the connection to another broker', () => {
     assert.deepEqual(one.peers.reachable, []);
   });
 
+  it('is opened again at once when it breaks, however often', async () => {
+    const { world, one } = await pair();
+    for (let i = 0; i < 8; i++) {
+      await world.run(1_500);
+      world.network.reset(addressOf(2));
+      await world.until(() => one.link(2)?.state === 'down', 10);
+      assert.ok((await world.until(() => one.link(2)?.state === 'up', 100)) <= 35);
+    }
+  });
+
   it('is not tried in a busy loop when it is closed as soon as it is open', async () => {
     const world = new World();
     const one = world.start(1);
@@ -355,6 +370,14 @@ describe('the connection to another broker', () => {
     assert.deepEqual(two.callers.at(-1), { id: 1, sid: hexId('6', 1) });
     await world.run(20_000);
     assert.equal(two.server.connectionCount, 1);
+    // Nor any later.
+    const silentMs = one.runtime.monotonicMs();
+    two.process.pause();
+    await world.run(5_000);
+    one.sid = hexId('7', 1);
+    await world.run(1_000);
+    const link = one.link(2);
+    assert.ok(link?.state === 'down' && link.sinceMs <= silentMs + 5);
   });
 
   it('ends with the broker: nothing is left that ticks', async () => {
@@ -423,6 +446,16 @@ describe('a question to another broker', () => {
     const misread = one.peers.request(2, wrong, { waitMs: 0, length: 1 }, { timeoutMs: 1_000 });
     assert.match(reason(await settled(world, misread)), /^failed: the answer of broker 2 to echo is wrong/);
 
+    const handled = two.callers.length;
+    const gone = outcome(ask(one, 5_000, 1, 10_000));
+    await world.run(50);
+    world.network.reset(addressOf(2));
+    await world.run(50);
+    assert.match(reason(await gone), /^lost: /);
+    assert.equal(two.callers.length, handled + 1);
+    assert.equal(two.abandoned, 3, 'who has gone is not worked for');
+    await world.until(() => one.link(2)?.state === 'up', 1_000);
+
     const lost = outcome(ask(one, 5_000, 1, 10_000));
     await world.run(50);
     two.process.kill();
@@ -435,6 +468,7 @@ describe('a question to another broker', () => {
       'timeout',
       'abandoned',
       ...Array<string>(5).fill('failed'),
+      'lost',
       'lost',
       'unreachable',
       'unreachable',
