@@ -1,16 +1,20 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { Kafka, logLevel } from 'kafkajs';
 import type { Producer } from 'kafkajs';
 import { startFirn, testFolder } from '../broker/firn-process.ts';
 import type { FirnProcess } from '../broker/firn-process.ts';
+
+const run = promisify(execFile);
 
 /** `firn up --zones 3` over a folder. */
 async function startZones(folder: string, ...more: readonly string[]): Promise<FirnProcess> {
@@ -28,8 +32,8 @@ async function pidsOf(firn: FirnProcess): Promise<Map<number, number>> {
 
 /** Stopped ones are alive; those that have ended and are not waited for yet are not. */
 async function lives(pid: number): Promise<boolean> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
-  return stat !== undefined && !/\) Z /.test(stat);
+  const state = await run('ps', ['-o', 'stat=', '-p', String(pid)]).catch(() => undefined);
+  return state !== undefined && !state.stdout.startsWith('Z');
 }
 
 async function noneLives(pids: Iterable<number>): Promise<boolean> {
