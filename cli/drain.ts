@@ -1,10 +1,15 @@
-import { isCordoned, setCordoned } from '../dataplane/client/placement-admin.ts';
+import { isCordoned, reassignments, setCordoned } from '../dataplane/client/placement-admin.ts';
+import { ClientError } from '../dataplane/client/errors.ts';
+import type { KafkaClient } from '../dataplane/client/kafka-client.ts';
+import { KafkaError } from '../dataplane/client/kafka-error.ts';
 import { sleep } from '../dataplane/runtime/runtime.ts';
 import { UsageError } from './command.ts';
 import type { Command, ExitCode } from './command.ts';
 import { clusterOptions, clusterOptionsUsage, print, withCluster } from './cluster/cluster-session.ts';
 import type { ClusterSession } from './cluster/cluster-session.ts';
 import { parseOptions, wholeNumber } from './parse-options.ts';
+
+const lookEveryMs = 200;
 
 export const drainCommand: Command = {
   name: 'drain',
@@ -13,11 +18,11 @@ export const drainCommand: Command = {
        firn drain BROKER --undo
 
 Cordons the broker with this id (its config firn.placement.cordoned): it is given nothing new, and what it has goes to
-other brokers by graceful hand-over. Waits until it leads nothing. It stays cordoned, also when it is started again, until
+other brokers by graceful hand-over. Waits until it has nothing left. It stays cordoned, also when it is started again, until
 --undo.
 
   --undo                     let it take part again
-  --no-wait                  do not wait until it leads nothing
+  --no-wait                  do not wait for that
 ${clusterOptionsUsage}
 
 Exit code: 0 done, 1 the cluster refused, 2 wrong usage, 3 the cluster could not be reached.`,
@@ -55,31 +60,50 @@ async function drain(
     io.err(`firn drain: there is no broker ${broker}; there are ${brokers.map(({ id }) => id).join(', ')}\n`);
     return 1;
   }
-  const others = brokers.filter(({ id }) => id !== broker);
-  const cordoned = await Promise.all(others.map(({ id }) => client.retrying(() => isCordoned(client, id))));
-  if (cordoned.every(Boolean)) {
+  const takers = await Promise.all(
+    brokers.filter(({ id }) => id !== broker).map(({ id }) => canTakeOver(client, id)),
+  );
+  if (!takers.includes(true)) {
     io.err(
       `firn drain: there is no broker but ${broker} that could take what it leads: start one, or undo the drain of another\n`,
     );
     return 1;
   }
   await setCordoned(client, broker, true);
-  let left = await ledBy(broker, client);
+  let left = await ownedBy(broker, client);
   const first = left;
-  for (let shown = -1; waits && left > 0; left = await ledBy(broker, client)) {
-    if (!json && left !== shown) io.err(`broker ${broker} leads ${left} partitions …\n`);
+  for (let shown = -1; waits && left > 0; left = await ownedBy(broker, client)) {
+    if (!json && left !== shown) io.err(`broker ${broker} has ${left} partitions …\n`);
     shown = left;
-    await sleep(client.runtime, 200, io.signal);
+    await sleep(client.runtime, lookEveryMs, io.signal);
   }
-  print(io, json, { broker, cordoned: true, led: first, left }, () =>
+  print(io, json, { broker, cordoned: true, had: first, left }, () =>
     left === 0
-      ? `broker ${broker} leads nothing: it may be stopped; "firn drain ${broker} --undo" lets it take part again\n`
-      : `broker ${broker} is cordoned; partitions it leads still: ${left}\n`,
+      ? `broker ${broker} has nothing left: it may be stopped; "firn drain ${broker} --undo" lets it take part again\n`
+      : `broker ${broker} is cordoned, and has ${left} partitions still\n`,
   );
   return 0;
 }
 
-async function ledBy(broker: number, client: ClusterSession['client']): Promise<number> {
+/** Whether it answers, and takes part. */
+async function canTakeOver(client: KafkaClient, broker: number): Promise<boolean> {
+  try {
+    return !(await isCordoned(client, broker));
+  } catch (error) {
+    if (error instanceof ClientError || error instanceof KafkaError) return false;
+    throw error;
+  }
+}
+
+/** Partitions that a broker leads, or is about to lead. */
+async function ownedBy(broker: number, client: KafkaClient): Promise<number> {
+  const moving = await reassignments(client);
   const { topics } = await client.retrying(() => client.metadata());
-  return topics.flatMap(({ partitions }) => partitions).filter(({ leader }) => leader === broker).length;
+  const led = topics.flatMap(({ partitions }) => partitions).filter(({ leader }) => leader === broker);
+  const coming = moving.filter(({ topic, partition, to }) => {
+    if (to !== broker) return false;
+    const found = topics.find(({ name }) => name === topic)?.partitions[partition];
+    return found?.leader !== broker;
+  });
+  return led.length + coming.length;
 }

@@ -52,7 +52,13 @@ describe('the package', () => {
   it('holds built JavaScript, the licence and the README, and neither sources nor tests', async () => {
     const packed = path.join(home, 'node_modules/firn');
     const files = await readdir(packed, { recursive: true });
-    for (const needed of ['LICENSE', 'README.md', 'cli/launch.js', 'dist/cli/firn.js']) {
+    for (const needed of [
+      'LICENSE',
+      'README.md',
+      'cli/launch.js',
+      'dist/cli/firn.js',
+      'dist/cli/up/broker-child.js',
+    ]) {
       assert.ok(files.includes(needed), `${needed} is missing`);
     }
     assert.deepEqual(
