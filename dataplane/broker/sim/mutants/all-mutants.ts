@@ -57,6 +57,17 @@ export const brokerMutants = {
       },
     ],
   },
+  zoneReaderSkipsAtMoves: {
+    breaks: 'who reads for a zone takes what the next owner wrote for what comes next, whatever lies between',
+    caughtBy: ['dense offsets', 'immutability', 'liveness'],
+    edits: [
+      {
+        file: 'log/read/wal-walk.ts',
+        find: '  if (baseOffset > expected) {',
+        replace: '  if (baseOffset > expected + 1_000_000) {',
+      },
+    ],
+  },
   memoryReusedEarly: {
     breaks: 'memory of records is used again before the answer they are part of has gone out',
     caughtBy: ['answers', 'immutability', 'dense offsets', 'exactly once', 'valid positions', 'liveness'],
