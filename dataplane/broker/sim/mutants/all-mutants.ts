@@ -39,9 +39,9 @@ export const brokerMutants = {
         replace: '    const end = partition.nextOffset;',
       },
       {
-        file: 'broker/fetch/fetch-read.ts',
-        find: 'if (partition.fetchOffset === highWatermark) {',
-        replace: 'if (partition.fetchOffset === served.partition.nextOffset) {',
+        file: 'broker/fetch/fetch-source.ts',
+        find: "    if (offset !== this.highWatermark) return 'records';",
+        replace: "    if (offset !== this.#served.partition.nextOffset) return 'records';",
       },
     ],
   },
