@@ -1,4 +1,5 @@
 import type { Link } from '../cluster/decide-suspicion.ts';
+import type { MoveReason } from '../cluster/placement-move.ts';
 import type { LogCounters } from '../log/log-context.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { PeerOutcome } from './peers/peer-error.ts';
@@ -51,6 +52,10 @@ export class BrokerMetrics {
     let metrics = this.#byApi.get(api.name);
     if (metrics === undefined) this.#byApi.set(api.name, (metrics = this.#ofApi(api.name)));
     metrics.answered(tookMs / 1000, requestBytes, responseBytes);
+  }
+
+  placementMoved(reason: MoveReason, groups: number): void {
+    this.#metrics.counter('firn_placement_moves_total').inc({ reason }, groups);
   }
 
   connectionRefused(): void {

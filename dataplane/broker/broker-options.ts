@@ -1,3 +1,4 @@
+import type { PlacementWorkOptions } from '../cluster/placement-work.ts';
 import type { BrokerLogEnvironment } from '../log/broker-log.ts';
 import { defaultLogOptions } from '../log/options.ts';
 import type { BrokerSettings } from './config/broker-configs.ts';
@@ -15,6 +16,8 @@ export interface BrokerOptions {
   /** Kafka's `fetch.max.bytes`. */
   readonly fetchMaxBytes?: number | undefined;
   readonly pollMs?: number | undefined;
+  /** When and how many groups are moved where they belong. */
+  readonly placement?: Pick<PlacementWorkOptions, 'timings' | 'intervalMs' | 'maxUnderWay'> | undefined;
 }
 
 const defaultFetchMaxBytes = 55 * 1024 * 1024;

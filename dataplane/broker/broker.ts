@@ -1,6 +1,9 @@
+import { noLoads } from '../cluster/group-loads.ts';
+import { PlacementWork } from '../cluster/placement-work.ts';
 import { BrokerLog } from '../log/broker-log.ts';
 import type { LogError } from '../log/errors.ts';
 import { ZoneReaders } from '../log/zone/zone-readers.ts';
+import { inBackground } from '../runtime/in-background.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import type { Runtime } from '../runtime/runtime.ts';
@@ -21,6 +24,7 @@ import type { AdminPages } from './http/admin-pages.ts';
 import type { ApiMounts } from './http/api-mount.ts';
 import type { Acceptor } from './net/acceptor.ts';
 import { Connections } from './net/connections.ts';
+import { reportPlan } from './placement-report.ts';
 import { BrokerPeers } from './peers/broker-peers.ts';
 import type { InternalNetwork } from './peers/internal-network.ts';
 import { ClusterSchemaLookup } from './registry/cluster-schema-lookup.ts';
@@ -71,6 +75,7 @@ export class Broker {
   readonly tables: BrokerTables;
   readonly zoneReaders: ZoneReaders;
   readonly peers: BrokerPeers | undefined;
+  readonly placement: PlacementWork;
   readonly #environment: BrokerEnvironment;
   readonly #metrics: BrokerMetrics;
   readonly #stopped = new AbortController();
@@ -152,6 +157,19 @@ export class Broker {
         logger,
       });
     }
+    this.placement = new PlacementWork({
+      client: this.log.cluster,
+      runtime,
+      id: identity.id,
+      loads: async () => (await this.peers?.loads()) ?? noLoads,
+      ...options.placement,
+      onPlan: (plan) => {
+        reportPlan(plan, logger, (reason, groups) => {
+          this.#metrics.placementMoved(reason, groups);
+        });
+      },
+      onProblem,
+    });
     this.tables = new BrokerTables({
       log: this.log,
       registry: this.registry,
@@ -253,6 +271,7 @@ export class Broker {
     if (this.#phase !== 'starting') return;
     for (const acceptor of this.#environment.acceptors) this.connections.serve(acceptor);
     this.#phase = 'serving';
+    inBackground(this.placement.run());
   }
 
   /** Hands over what it serves, then stops. */
@@ -272,6 +291,7 @@ export class Broker {
     this.zoneReaders.stop();
     this.groups.stop();
     this.registry.stop();
+    await this.placement.stop();
     await this.tables.service.stop();
     await this.peers?.stop();
     await this.log.stop();

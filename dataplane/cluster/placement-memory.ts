@@ -47,7 +47,7 @@ export const noPlacementMemory: PlacementMemory = {
  * A longer time without a read does not count against a zone: while the store cannot be reached no broker of it could have
  * come back.
  */
-const maxWatchGapMs = 10_000;
+const maxWatchGapMs = 30_000;
 
 /** Takes note of a state that was read (or found unchanged) by a request that began at `readAtMs`. */
 export function watchPlacement(

@@ -92,6 +92,12 @@ export const metricTable = {
     labels: ['event'],
     help: 'What the log of this broker has met, by kind: takeovers, hand-overs, deaths of sessions, segments and checkpoints written, trims, swept slots, producers forgotten before they expired because a partition had too many. Deaths of sessions are rare in a healthy cluster.',
   },
+  firn_placement_moves_total: {
+    kind: 'counter',
+    unit: 'actions',
+    labels: ['reason'],
+    help: 'Partition groups that this broker has told to go to another broker, by reason: homeless, draining, cordoned, pinned, home, together, balance. One broker of a cluster does it at a time. See placement.md.',
+  },
   firn_table_rows_total: {
     kind: 'counter',
     unit: 'rows',

@@ -2,6 +2,7 @@ import type { ClusterState } from '../../cluster/cluster-state.ts';
 import type { Link } from '../../cluster/decide-suspicion.ts';
 import { SuspicionWatch } from '../../cluster/suspicion-watch.ts';
 import type { BrokerLog } from '../../log/broker-log.ts';
+import type { GroupLoads as ClusterLoads } from '../../cluster/group-loads.ts';
 import { GroupLoads } from '../../log/group-loads.ts';
 import { WorkLimit } from '../../runtime/concurrency.ts';
 import type { HttpHandler } from '../../runtime/http-exchange.ts';
@@ -205,16 +206,21 @@ export class BrokerPeers {
     return await answerOf(await (isLarge ? this.#largeRequests.run(ask) : ask()));
   };
 
-  /** Bytes a second by group, of this broker and all others that can be asked now. */
-  async loads(): Promise<ReadonlyMap<string, number>> {
-    const asked = this.#peers.reachable.map((broker) =>
+  /** Bytes a second by group, of this broker and all others that can be asked now, and which those are. */
+  async loads(): Promise<ClusterLoads> {
+    const { reachable } = this.#peers;
+    const asked = reachable.map((broker) =>
       this.#peers.request(broker, loadsMethod, undefined, { timeoutMs: loadsMs }).catch((error: unknown) => {
         if (!(error instanceof PeerError)) throw error;
-        return new Map<string, number>();
+        return undefined;
       }),
     );
     const answers = await Promise.all(asked);
-    return new Map([...answers.flatMap((loads) => [...loads]), ...this.#loads.rates]);
+    const told = reachable.filter((_, index) => answers[index] !== undefined);
+    return {
+      bytes: new Map([...answers.flatMap((loads) => [...(loads ?? [])]), ...this.#loads.rates]),
+      brokers: new Set([...told, this.#brokerId]),
+    };
   }
 
   /**

@@ -170,7 +170,7 @@ describe('brokers over TCP', { timeout: 120_000 }, () => {
     await until('broker 1 has heard of it', async () => {
       await append(two, 'x'.repeat(10_000));
       const loads = await one.broker.peers?.loads();
-      return (loads?.get(groupId) ?? 0) > 1_000;
+      return (loads?.bytes.get(groupId) ?? 0) > 1_000;
     });
   });
 

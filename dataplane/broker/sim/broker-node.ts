@@ -65,6 +65,12 @@ export class BrokerNode {
         groups: { initialRebalanceDelayMs: 100, snapshotMinBytes: 3_000, loadRetryMs: 100 },
         offsetsTopicPartitions: 2,
         pollMs: 100,
+        // Whole seeds take some ten seconds: what brokers wait for in earnest would not come.
+        placement: {
+          intervalMs: 300,
+          maxUnderWay: 3,
+          timings: { steadyAfterMs: 600, strayAfterMs: 2_000, slowHandoverMs: 1_500 },
+        },
       },
       onReplaced: () => {
         this.process.kill();

@@ -5,6 +5,7 @@ import { allFaults, noFaults } from '../../store/simulated/faults.ts';
 import { localLatencies } from '../../store/simulated/latency.ts';
 import { SimulatedStore } from '../../store/simulated/simulated-store.ts';
 import { markDead } from '../../cluster/broker-changes.ts';
+import { placementPolicyConfig } from '../../cluster/home-zone.ts';
 import { reassign } from '../../cluster/reassign.ts';
 import { groupsOf } from '../../cluster/partition-groups.ts';
 import { createTopics } from '../../protocol/api/create-topics.ts';
@@ -402,7 +403,8 @@ export class BrokerWorld implements BrokerSimulation {
               numPartitions: this.partitions,
               replicationFactor: 3,
               assignments: [],
-              configs: [],
+              // In every third seed brokers bring it home again and again.
+              configs: this.seed % 3 === 0 ? [{ name: placementPolicyConfig, value: 'HomeZone' }] : [],
             },
           ],
           timeoutMs: 1_000,

@@ -50,6 +50,15 @@ export const clusterConfigTable = {
     description:
       "Firn's own. Zones of clients by their addresses, for clients that do not say themselves where they are: `ZONE@CIDR,CIDR<>ZONE@CIDR`. Of ranges within each other the smaller one counts. See docs/zones.md.",
   },
+  'firn.zone.lost.after.ms': {
+    type: 'long',
+    default: 600_000n,
+    min: 1_000n,
+    max: 604_800_000n,
+    effect: 'applied',
+    description:
+      "Firn's own. After how long without a live broker a zone is lost: topics with the policy HomeZone that had their home there are at home from then on where they went. Topics that are pinned wait for their zone.",
+  },
   'num.partitions': {
     type: 'int',
     default: 1,
