@@ -1,4 +1,5 @@
 import { initProducerId } from '../../protocol/api/init-producer-id.ts';
+import { metadata } from '../../protocol/api/metadata.ts';
 import { produce } from '../../protocol/api/produce.ts';
 import { isRetriableCode } from '../../protocol/error-code.ts';
 import { buildBatch } from '../../protocol/record-batch-builder.ts';
@@ -116,7 +117,12 @@ export class SimulatedProducer {
         topicData: [{ name: topicName, partitionData: [{ index: this.#partition, records }] }],
       });
     });
-    const answers = await Promise.allSettled(sent);
+    // Answered at once, and yet not before what was asked for before it.
+    const asked = this.#router.client.request(address, metadata, 9, {
+      topics: [],
+      allowAutoTopicCreation: false,
+    });
+    const [, ...answers] = await Promise.allSettled([asked, ...sent]);
     return answers.map((answer) => {
       if (answer.status === 'rejected') {
         if (answer.reason instanceof NoAnswer) return undefined;

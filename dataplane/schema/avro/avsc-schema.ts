@@ -34,7 +34,13 @@ export function avscSchema(tree: AvroNode): Schema {
 
 function avscField(field: AvroFieldNode): AvroFieldNode {
   const type = avscTree(field.type);
-  const plain = { ...field, type, props: heldObject(field.props) };
+  const plain = {
+    ...field,
+    name: avscName(field.name),
+    aliases: field.aliases.map(avscName),
+    type,
+    props: heldObject(field.props),
+  };
   if (field.default === undefined) return plain;
   const value = held(field.default.value);
   if (type.kind !== 'union') return { ...plain, default: { value } };
@@ -84,10 +90,17 @@ function held(value: unknown): unknown {
   return isJsonObject(value) ? heldObject(value) : value;
 }
 
+const prefix = 'avsc_cannot_';
+
+/** avsc keeps fields by name in plain objects, where `constructor` and the like are taken: it gets others for them. */
+function avscName(name: string): string {
+  return name in Object.prototype || name.startsWith(prefix) ? prefix + name : name;
+}
+
 /** Without a prototype: avsc would take `constructor` of `{}` for the value of a field of that name. */
 function heldObject(object: JsonObject): JsonObject {
   const bare = Object.create(null) as Record<string, unknown>;
-  for (const [key, part] of Object.entries(object)) bare[key] = held(part);
+  for (const [key, part] of Object.entries(object)) bare[avscName(key)] = held(part);
   return bare;
 }
 
