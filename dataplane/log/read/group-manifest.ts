@@ -17,6 +17,8 @@ export interface KnownManifest {
   readonly manifest: Manifest;
   readonly etag: ETag;
   readonly trims: Map<string, Promise<number>>;
+  /** By session: the trim that was read last, and when it was found to be so much, in steps. */
+  readonly trimmed: Map<string, { readonly slot: number; readonly atStep: number }>;
 }
 
 /** Keeps a group's manifest, and reads it again (`If-None-Match`) when something contradicts it. */
@@ -28,6 +30,9 @@ export class GroupManifest {
   readonly #latest: Latest<void>;
   #known: KnownManifest | undefined;
   #validAtMs = 0;
+  /** What happened before what: a clock may say the same of both. */
+  #steps = 0;
+  #validAtStep = 0;
   readonly counters = { reads: 0, unchanged: 0, trimReads: 0, repeated: 0 };
 
   constructor(store: ObjectStore, runtime: Pick<Runtime, 'monotonicMs'>, group: string) {
@@ -91,7 +96,7 @@ export class GroupManifest {
   async trim(known: KnownManifest, sid: string, signal: AbortSignal | undefined): Promise<number> {
     let trim = known.trims.get(sid);
     if (trim === undefined) {
-      const reading = this.#readTrim(sid);
+      const reading = this.#readTrim(known, sid);
       known.trims.set(sid, reading);
       reading.catch(() => {
         if (known.trims.get(sid) === reading) known.trims.delete(sid);
@@ -101,17 +106,31 @@ export class GroupManifest {
     return await untilAborted(trim, signal);
   }
 
-  async #readTrim(sid: string): Promise<number> {
+  /**
+   * Whether the manifest is as new as the trims that were read. If not, what they have passed may be in segments that only a
+   * newer manifest names, and an end that is seen by them no end at all.
+   */
+  coversTrims({ manifest, trimmed }: KnownManifest): boolean {
+    return manifest.runs.every(({ sid, from, flushedTo }) => {
+      const seen = trimmed.get(sid);
+      return seen === undefined || seen.slot <= Math.max(from, flushedTo) || seen.atStep < this.#validAtStep;
+    });
+  }
+
+  async #readTrim({ trimmed }: KnownManifest, sid: string): Promise<number> {
     const key = trimKey(sid);
     this.counters.trimReads += 1;
-    return await verifiedTwice(async () => {
+    const slot = await verifiedTwice(async () => {
       const found = await this.#store.get(key);
       return found.kind === 'found' ? decodeTrim(found.body, key) : 0;
     }, this.counters);
+    if (trimmed.get(sid)?.slot !== slot) trimmed.set(sid, { slot, atStep: ++this.#steps });
+    return slot;
   }
 
   async #read(): Promise<void> {
     const begunMs = this.#runtime.monotonicMs();
+    const step = ++this.#steps;
     const known = await verifiedTwice(async () => {
       this.counters.reads += 1;
       const found = await this.#store.get(this.#key, { ifNoneMatch: this.#known?.etag });
@@ -120,6 +139,7 @@ export class GroupManifest {
         manifest: decodeManifest(found.body, this.#key),
         etag: found.info.etag,
         trims: new Map<string, Promise<number>>(),
+        trimmed: new Map<string, { readonly slot: number; readonly atStep: number }>(),
       };
     }, this.counters);
     if (known === 'unchanged') {
@@ -133,6 +153,7 @@ export class GroupManifest {
       this.#adopt(known);
     }
     this.#validAtMs = begunMs;
+    this.#validAtStep = step;
   }
 
   #adopt(next: KnownManifest): void {

@@ -154,7 +154,10 @@ export class GroupReader {
         nextOffset: collector.nextOffset,
         endSeen: outcome.kind === 'end' && this.#manifest.ageMs <= this.#revalidateMs,
         endOffset: outcome.kind === 'end' ? outcome.endOffset : Math.max(segmentEnd, collector.nextOffset),
-        tail: outcome.kind === 'end' ? { next: outcome.isFenced ? undefined : outcome.missing } : undefined,
+        tail:
+          outcome.kind === 'end' && this.#manifest.coversTrims(known)
+            ? { next: outcome.isFenced ? undefined : outcome.missing }
+            : undefined,
         logStartOffset: logStart,
       };
     }
@@ -204,7 +207,8 @@ export class GroupReader {
       throw new LogError('CORRUPT_LOG', `${outcome.what} (${describe(known)}); run 'firn log verify'`);
     }
     const { isFenced, endOffset, missing } = outcome;
-    if (!isFenced && offset <= endOffset && this.#manifest.ageMs <= this.#revalidateMs) return false;
+    const isRecent = this.#manifest.ageMs <= this.#revalidateMs && this.#manifest.coversTrims(known);
+    if (!isFenced && offset <= endOffset && isRecent) return false;
     return await this.#manifest.isOutdated(known, missing, signal);
   }
 

@@ -48,6 +48,21 @@ test('ten consumers of a zone cost one GET for each slot, and none while nothing
   assert.equal(world.log.store.gets.length, 0);
 });
 
+test('an end that a trim shows, which is newer than the manifest, is no end', async () => {
+  const world = await opened({ isTold: true });
+  await does(world, () => world.append(oneRecord));
+  await does(world, () => world.log.flush());
+  // Out of a segment: no trim has been read by this manifest.
+  const { release } = await does(world, () => world.partition().read(0, 1));
+  release();
+  for (let slot = 0; slot < 3; slot++) await does(world, () => world.append(oneRecord));
+  await does(world, () => world.log.flush());
+  await does(world, () => world.log.trim());
+  const consumer = world.consumer(0, 1);
+  await pass(world, 500);
+  assertAtEnd(world, [consumer]);
+});
+
 test('consumers that begin behind cost one GET for each slot too, give or take the first', async () => {
   const world = await opened({ isTold: true });
   for (let slot = 0; slot < 60; slot++) await does(world, () => world.append(oneRecord));
